@@ -1,0 +1,46 @@
+# Two commands matter: `make demo` and `make test`. Both set themselves up with Python 3.11+, git and make.
+PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
+	$$p -c 'import sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+VENV := .venv
+BIN := $(VENV)/bin
+UV_VERSION := 0.13.9
+# uv trusts the system's certificates too: harmless elsewhere, needed behind a proxy with its own.
+export UV_SYSTEM_CERTS := 1
+DEMO_ARGUMENTS ?=
+TEST_ARGUMENTS ?=
+
+.PHONY: demo test lint format lock clean
+
+demo: $(VENV)/ready
+	$(BIN)/syncer demo $(DEMO_ARGUMENTS)
+
+test: lint
+	$(BIN)/pytest -n 2 $(TEST_ARGUMENTS)
+
+lint: $(VENV)/ready
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/ready
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+lock: $(VENV)/ready
+	$(BIN)/uv pip compile -q --universal --generate-hashes --no-header --python-version 3.11 --extra demo \
+		pyproject.toml -o requirements/run.txt $(LOCK_ARGUMENTS)
+	$(BIN)/uv pip compile -q --universal --generate-hashes --no-header --python-version 3.11 --extra demo --group dev \
+		-c requirements/run.txt pyproject.toml -o requirements/dev.txt $(LOCK_ARGUMENTS)
+
+$(VENV)/ready: requirements/dev.txt pyproject.toml
+	@test -n "$(PYTHON)" || { echo "syncer needs Python 3.11 or newer with its venv module; none was found on PATH." >&2; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	test -x $(BIN)/uv || $(BIN)/python -m pip install -q --disable-pip-version-check uv==$(UV_VERSION)
+	$(BIN)/uv pip install -q --python $(BIN)/python --require-hashes -r requirements/dev.txt
+	$(BIN)/uv pip install -q --python $(BIN)/python --no-deps --editable .
+	touch $@
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,169 @@
+"""Conferences, the meetings behind them, and what can come of a provider call."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+
+from syncer.model.calendar import CalendarKey, When
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """How a meeting should be, composed from its links. Text is the event's, None where it has none."""
+
+    title: str | None
+    description: str | None
+    starts: When
+    ends: When
+    time_zone: str | None
+    organizer: str | None
+    attendee_count: int
+    recurrence: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Meeting:
+    """A meeting as its provider says it is.
+
+    join_url, passcode: None where the provider gives none. dial_in: `tel:` URIs or numbers.
+    revision: the greatest revision the provider has taken from us, None if it keeps none.
+    holds: what it was left with, None where the provider does not say.
+    """
+
+    meeting_id: str
+    join_url: str | None = None
+    passcode: str | None = None
+    dial_in: tuple[str, ...] = ()
+    revision: int | None = None
+    holds: Wanted | None = None
+
+
+class State(Enum):
+    """Where a conference is in its life.
+
+    watched: another tenant owns the meeting. leaving: no link is left, deletion waits for the grace or a look.
+    held: a person must release the deletion. gone: the provider has no such meeting.
+    detached: no longer ours to touch (matchers or tenant changed).
+    """
+
+    LIVE = "live"
+    WATCHED = "watched"
+    LEAVING = "leaving"
+    HELD = "held"
+    DELETED = "deleted"
+    GONE = "gone"
+    DETACHED = "detached"
+
+
+@dataclass(frozen=True, slots=True)
+class Conference:
+    """Our row for one meeting of one tenant.
+
+    wanted_version: grows with every commit that touched its links; it is the revision sent outside.
+    applied_version: the wanted_version that the meeting was last left with. applied: that state.
+    meeting: the provider's last word. is_in_doubt: a call's outcome is unknown.
+    unlinked_at: when the last link went. delete_after: not before then. was_released: a person let the deletion pass.
+    driver, driver_event_id: the link that decides, or that decided last.
+    """
+
+    tenant_id: int
+    conference_id: int
+    account_id: int
+    meeting_id: str
+    is_owner: bool
+    state: State
+    wanted_version: int
+    applied_version: int
+    applied: Wanted | None
+    meeting: Meeting | None
+    is_in_doubt: bool = False
+    driver: CalendarKey | None = None
+    driver_event_id: str | None = None
+    unlinked_at: datetime | None = None
+    delete_after: datetime | None = None
+    was_released: bool = False
+    failures: int = 0
+    next_try_at: datetime | None = None
+    read_back_at: datetime | None = None
+
+
+class ChangeKind(Enum):
+    UPDATE = "update"
+    DELETE = "delete"
+    READ = "read"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One call to a provider.
+
+    revision: only grows per conference; a provider ignores lower ones. key: idempotency key, the same for each retry.
+    changed: names of Wanted's fields that differ from what was applied. wanted: whole state, None unless an update.
+    """
+
+    kind: ChangeKind
+    tenant: str
+    meeting_id: str
+    revision: int
+    key: str
+    changed: tuple[str, ...] = ()
+    wanted: Wanted | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """The meeting is as wanted now, or was already."""
+
+    meeting: Meeting
+
+
+@dataclass(frozen=True, slots=True)
+class Replaced:
+    """The provider could not edit in place: the meeting has a new id."""
+
+    meeting: Meeting
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """The provider has no such meeting (any more)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stale:
+    """The provider has taken a greater revision from us: ours changed nothing. revision: theirs."""
+
+    revision: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """The provider will not do this; repeating does not help. reason: its words, cut to 200 characters."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """Not now. after_seconds: what the provider asked for. is_in_doubt: it may have been done all the same."""
+
+    reason: str
+    after_seconds: float | None = None
+    is_in_doubt: bool = False
+
+
+Outcome = Applied | Replaced | Gone | Stale | Rejected | Retry
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a provider can do, per field: `native`, `emulated` or `unsupported`.
+
+    update_returns_meeting: the answer to an update carries the meeting. has_idempotency: repeats are recognised.
+    """
+
+    fields: tuple[tuple[str, str], ...]
+    update_returns_meeting: bool
+    has_idempotency: bool
+    recurrence: str = "none"
+    join_url_is_stable: bool = False

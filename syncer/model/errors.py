@@ -1,0 +1,159 @@
+"""The tree of what can go wrong, each with the remedy that belongs to it.
+
+    SyncerError
+    ├── OperatorError        somebody gave us something wrong: told in one sentence, nothing changed
+    ├── FencedOut            our lease is another's now: whatever we hold is stale
+    ├── StoreError           Postgres
+    │   ├── StoreUnavailable   cannot be reached, or went away
+    │   └── StoreRefused       it did not like what we sent
+    └── OutsideError         somebody else's server
+        ├── Unreachable        no connection, cut, timed out, 5xx: the outcome of a write is unknown
+        ├── Throttled          come back later
+        ├── TokenRefused       401: the access token is not accepted
+        ├── GrantLost          the grant itself is gone: a person must consent again
+        ├── AccessDenied       a permission is missing; it stays so until somebody repairs it
+        ├── Missing            404: never there, or no access
+        ├── AlreadyGone        410 `deleted`: what we wanted gone is gone
+        ├── CursorExpired      410 `fullSyncRequired`, or a sync token that is not accepted
+        ├── Conflict           412 or 409: it changed under us
+        ├── Refused            400 and its kin: this one request will never be accepted
+        └── Unreadable         an answer that is not what was asked for
+
+A message says what was attempted and at whose server; never a token, a title, an address of a guest or a body.
+"""
+
+from enum import Enum
+
+
+class Remedy(Enum):
+    """What to do about an error. Only `rules.timing` turns one into a time."""
+
+    AGAIN = "again"
+    WAIT = "wait"
+    LOOK_AGAIN = "look again"
+    READ_ANEW = "read anew"
+    ASK = "ask"
+    FORGET = "forget"
+    PARK = "park"
+    LEAVE = "leave"
+    STOP = "stop"
+
+
+class SyncerError(Exception):
+    """Anything of ours; `remedy` says what helps."""
+
+    remedy: Remedy = Remedy.AGAIN
+
+
+class OperatorError(SyncerError):
+    """Somebody gave us something wrong. The message is the sentence they read; exit code 1, or 2 for usage."""
+
+    remedy = Remedy.LEAVE
+
+    def __init__(self, sentence: str, *, exit_code: int = 1) -> None:
+        super().__init__(sentence)
+        self.exit_code = exit_code
+
+
+class FencedOut(SyncerError):
+    """The lease names another owner or epoch: nothing was written."""
+
+    remedy = Remedy.STOP
+
+
+class StoreError(SyncerError):
+    """Postgres failed us."""
+
+
+class StoreUnavailable(StoreError):
+    """Postgres cannot be reached, or the connection went away in the middle."""
+
+
+class StoreRefused(StoreError):
+    """Postgres refused a statement: a constraint, a value it cannot hold, a missing privilege.
+
+    constraint: its name, empty where it was something else.
+    """
+
+    remedy = Remedy.LEAVE
+
+    def __init__(self, message: str, *, constraint: str = "") -> None:
+        super().__init__(message)
+        self.constraint = constraint
+
+
+class OutsideError(SyncerError):
+    """Another server failed us.
+
+    host: its name. status: HTTP status, 0 where there was none. reason: the server's short word for it, or ours.
+    retry_after_seconds: what the server asked for, if it did.
+    """
+
+    def __init__(self, host: str, status: int, reason: str, *, retry_after_seconds: float | None = None) -> None:
+        super().__init__(f"{host} answered {status} {reason}" if status else f"{host}: {reason}")
+        self.host = host
+        self.status = status
+        self.reason = reason
+        self.retry_after_seconds = retry_after_seconds
+
+
+class Unreachable(OutsideError):
+    """No answer that counts: refused, cut, timed out or 5xx. A write may or may not have been done."""
+
+
+class Throttled(OutsideError):
+    """Too many requests."""
+
+    remedy = Remedy.WAIT
+
+
+class TokenRefused(OutsideError):
+    """401: the access token is not accepted (any more)."""
+
+    remedy = Remedy.ASK
+
+
+class GrantLost(OutsideError):
+    """The token endpoint refuses the grant itself."""
+
+    remedy = Remedy.ASK
+
+
+class AccessDenied(OutsideError):
+    """403 for a reason that waiting does not mend."""
+
+    remedy = Remedy.PARK
+
+
+class Missing(OutsideError):
+    """404: it never existed, or we may not see it."""
+
+    remedy = Remedy.PARK
+
+
+class AlreadyGone(OutsideError):
+    """410 `deleted`."""
+
+    remedy = Remedy.FORGET
+
+
+class CursorExpired(OutsideError):
+    """The sync or page token is not accepted: the calendar must be read from the start."""
+
+    remedy = Remedy.READ_ANEW
+
+
+class Conflict(OutsideError):
+    """412 or 409: the event is no longer the one that the decision was made on."""
+
+    remedy = Remedy.LOOK_AGAIN
+
+
+class Refused(OutsideError):
+    """The request is wrong, and stays wrong."""
+
+    remedy = Remedy.LEAVE
+
+
+class Unreadable(OutsideError):
+    """The answer is not JSON, is too large, or lacks what every such answer has."""
