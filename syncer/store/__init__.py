@@ -1,0 +1,1 @@
+"""Postgres: the only store. SQL stands in `queries/`, the schema in `migrations/`."""

@@ -1,0 +1,107 @@
+"""The seam to Postgres: one pool, and every foreign error made ours.
+
+A Postgres error's text holds row values, so only its SQLSTATE, constraint and table go on.
+"""
+
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any, Self
+
+import asyncpg
+
+from syncer.model.errors import OperatorError, StoreRefused, StoreUnavailable
+
+Row = asyncpg.Record
+_COMMAND_SECONDS = 30.0
+_CONNECT_SECONDS = 10.0
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Makes asyncpg's errors ours: StoreUnavailable or StoreRefused, without a word of what the rows hold."""
+    try:
+        yield
+    except (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.OperatorInterventionError) as error:
+        raise StoreUnavailable(f"Postgres went away ({type(error).__name__}).") from None
+    except asyncpg.InsufficientResourcesError as error:
+        raise StoreUnavailable(f"Postgres is out of resources ({type(error).__name__}).") from None
+    except asyncpg.PostgresError as error:
+        where = getattr(error, "constraint_name", None) or getattr(error, "table_name", None) or ""
+        text = f"Postgres refused a statement: {type(error).__name__} {error.sqlstate} {where}".rstrip()
+        raise StoreRefused(text, constraint=getattr(error, "constraint_name", None) or "") from None
+    except (OSError, TimeoutError) as error:
+        raise StoreUnavailable(f"Postgres cannot be reached ({type(error).__name__}).") from None
+
+
+class Database:
+    """A pool of connections to one database. JSON goes in and comes out as bytes."""
+
+    def __init__(self, pool: asyncpg.Pool) -> None:
+        self._pool = pool
+
+    @classmethod
+    @asynccontextmanager
+    async def opened(cls, dsn: str, *, connections: int = 8) -> AsyncIterator[Self]:
+        """A database for as long as the block lasts.
+
+        Raises OperatorError when the address cannot be used, StoreUnavailable when nobody answers there.
+        """
+        pool = await _pool_of(dsn, connections)
+        try:
+            yield cls(pool)
+        finally:
+            # A frozen server must not hold up our own end.
+            pool.terminate()
+
+    async def fetch(self, sql: str, *arguments: object) -> list[Row]:
+        """All rows of one statement."""
+        with translated():
+            return await self._pool.fetch(sql, *arguments)
+
+    async def first(self, sql: str, *arguments: object) -> Row | None:
+        """The first row, or None."""
+        with translated():
+            return await self._pool.fetchrow(sql, *arguments)
+
+    async def value(self, sql: str, *arguments: object) -> Any:
+        """The first column of the first row, or None."""
+        with translated():
+            return await self._pool.fetchval(sql, *arguments)
+
+    async def run(self, sql: str, *arguments: object) -> str:
+        """One statement for its effect; gives Postgres's status line."""
+        with translated():
+            return await self._pool.execute(sql, *arguments)
+
+    async def run_many(self, sql: str, rows: Sequence[Sequence[object]]) -> None:
+        """One statement once per row, in one transaction."""
+        with translated():
+            await self._pool.executemany(sql, rows)
+
+
+async def _pool_of(dsn: str, connections: int) -> asyncpg.Pool:
+    try:
+        with translated():
+            pool = await asyncpg.create_pool(
+                dsn,
+                min_size=1,
+                max_size=connections,
+                command_timeout=_COMMAND_SECONDS,
+                timeout=_CONNECT_SECONDS,
+                init=_prepare,
+                server_settings={"application_name": "syncer", "timezone": "UTC"},
+            )
+    except (ValueError, asyncpg.ClientConfigurationError) as error:
+        raise OperatorError(f"The database address cannot be used: {type(error).__name__}.", exit_code=2) from None
+    return pool
+
+
+async def _prepare(connection: Any) -> None:
+    # Jsonb in Postgres's own wire form: a version byte, then the text. Bytes both ways, decoded by who needs them.
+    await connection.set_type_codec(
+        "jsonb",
+        schema="pg_catalog",
+        encoder=lambda text: b"\x01" + text,
+        decoder=lambda raw: bytes(raw[1:]),
+        format="binary",
+    )

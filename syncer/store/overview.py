@@ -1,0 +1,283 @@
+"""What an operator reads: lists, one of each, why a calendar is or is not up to date, what was done to a meeting."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+from syncer.store import statements, tenants
+from syncer.store.database import Database, Row
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """A project and what hangs on it. is_served: a worker holds its lease now."""
+
+    project_id: int
+    slug: str
+    per_minute: int
+    per_user_minute: int
+    per_day: int
+    created_at: datetime
+    tenants: int
+    calendars: int
+    is_served: bool
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class TenantView:
+    """A tenant, its policy and counts. conferences: the live ones. held: deletions that wait for a release."""
+
+    slug: str
+    project: str
+    state: str
+    credential: str
+    provider: str
+    provider_settings: Mapping[str, str]
+    provider_credential: str
+    matchers: tuple[Mapping[str, str], ...]
+    grace_seconds: float
+    window_seconds: float
+    ladder: tuple[str, ...]
+    created_at: datetime
+    calendars: int
+    conferences: int
+    held: int
+
+
+@dataclass(frozen=True, slots=True)
+class CalendarView:
+    """A calendar and where its reading stands. was_served: some worker has held the project's lease before."""
+
+    tenant_id: int
+    calendar_id: int
+    tenant: str
+    google_id: str
+    subject: str | None
+    credential: str | None
+    addresses: tuple[str, ...]
+    state: str
+    reason: str | None
+    next_look_at: datetime | None
+    failures: int
+    has_sync_token: bool
+    is_between_pages: bool
+    is_full_read: bool
+    generation: int
+    time_zone: str | None
+    changed_at: datetime | None
+    created_at: datetime
+    tenant_state: str
+    project: str
+    is_served: bool
+    was_served: bool
+    links: int
+
+
+@dataclass(frozen=True, slots=True)
+class Driven:
+    """A conference that a calendar drives. is_behind: wanted is ahead of applied."""
+
+    meeting_id: str
+    state: str
+    reason: str | None
+    is_behind: bool
+    is_in_doubt: bool
+    delete_after: datetime | None
+    failures: int
+    next_try_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """An entry that was seen and makes no link. kind: `set_aside`, `guest` or `series`."""
+
+    kind: str
+    event_id: str
+    reason: str
+    seen_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Everything that says whether a calendar is up to date. at: the moment of reading, by `syncer.clock()`."""
+
+    calendar: CalendarView
+    driven: tuple[Driven, ...]
+    notes: tuple[Note, ...]
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ConferenceView:
+    """A conference. driver: Google id of the deciding calendar. applied, meeting: as stored, empty when unknown."""
+
+    tenant_id: int
+    conference_id: int
+    tenant: str
+    meeting_id: str
+    state: str
+    reason: str | None
+    wanted_version: int
+    applied_version: int
+    is_in_doubt: bool
+    driver: str | None
+    driver_event_id: str | None
+    unlinked_at: datetime | None
+    delete_after: datetime | None
+    was_released: bool
+    failures: int
+    next_try_at: datetime | None
+    read_back_at: datetime | None
+    deleted_at: datetime | None
+    created_at: datetime
+    applied: Mapping[str, Any]
+    meeting: Mapping[str, Any]
+    links: int
+
+
+@dataclass(frozen=True, slots=True)
+class LinkView:
+    """An event that refers to a conference. rung: how it was written back last."""
+
+    google_id: str
+    event_id: str
+    rung: str | None
+    write_backs: int
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """One line of a conference's history. calendar: Google id. detail: small, without event text."""
+
+    at: datetime
+    kind: str
+    calendar: str | None
+    event_id: str | None
+    detail: Mapping[str, Any]
+
+
+async def projects(database: Database) -> list[Project]:
+    """All projects, by slug."""
+    return [Project(**row) for row in await database.fetch(_statements()["projects"], None)]
+
+
+async def project(database: Database, slug: str) -> Project:
+    """One project. Raises OperatorError naming the nearest when there is none."""
+    row = await database.first(_statements()["projects"], slug)
+    if row is None:
+        raise await tenants.unknown(database, "project", slug)
+    return Project(**row)
+
+
+async def all_tenants(database: Database) -> list[TenantView]:
+    """All tenants, by slug."""
+    return [_tenant(row) for row in await database.fetch(_statements()["tenants"], None)]
+
+
+async def tenant(database: Database, slug: str) -> TenantView:
+    """One tenant. Raises OperatorError naming the nearest when there is none."""
+    row = await database.first(_statements()["tenants"], slug)
+    if row is None:
+        raise await tenants.unknown(database, "tenant", slug)
+    return _tenant(row)
+
+
+async def calendars(database: Database, tenant_slug: str | None = None) -> list[CalendarView]:
+    """All calendars, or one tenant's, by tenant and id. Raises OperatorError when there is no such tenant."""
+    rows = await database.fetch(_statements()["calendars"], tenant_slug, None)
+    if not rows and tenant_slug is not None:
+        await tenant(database, tenant_slug)
+    return [_calendar(row) for row in rows]
+
+
+async def calendar(database: Database, tenant_slug: str, google_id: str) -> CalendarView:
+    """One calendar. Raises OperatorError naming the nearest when there is none."""
+    row = await database.first(_statements()["calendars"], tenant_slug, google_id)
+    if row is None:
+        raise await tenants.unknown_calendar(database, tenant_slug, google_id)
+    return _calendar(row)
+
+
+async def standing(database: Database, tenant_slug: str, google_id: str) -> Standing:
+    """Everything that says whether a calendar is up to date. Raises OperatorError when there is no such calendar."""
+    seen = await calendar(database, tenant_slug, google_id)
+    driven = await database.fetch(_statements()["driven"], seen.tenant_id, seen.calendar_id)
+    notes = await database.fetch(_statements()["notes"], seen.tenant_id, seen.calendar_id)
+    _, at = await clock(database)
+    return Standing(
+        calendar=seen,
+        driven=tuple(Driven(**row) for row in driven),
+        notes=tuple(Note(**row) for row in notes),
+        at=at,
+    )
+
+
+async def conferences(database: Database, tenant_slug: str | None = None, *, most: int = 1000) -> list[ConferenceView]:
+    """Conferences of all tenants or one, newest first within each, at most `most`."""
+    rows = await database.fetch(_statements()["conferences"], tenant_slug, None, most)
+    if not rows and tenant_slug is not None:
+        await tenant(database, tenant_slug)
+    return [_conference(row) for row in rows]
+
+
+async def conference(database: Database, tenant_slug: str, meeting_id: str) -> ConferenceView:
+    """One tenant's conference, by the provider's meeting id. Raises OperatorError when there is none."""
+    row = await database.first(_statements()["conferences"], tenant_slug, meeting_id, 1)
+    if row is None:
+        await tenant(database, tenant_slug)
+        raise tenants.unknown_conference(tenant_slug, meeting_id)
+    return _conference(row)
+
+
+async def links(database: Database, seen: ConferenceView) -> list[LinkView]:
+    """The events that refer to a conference, by calendar and id."""
+    rows = await database.fetch(_statements()["links"], seen.tenant_id, seen.conference_id)
+    return [LinkView(**row) for row in rows]
+
+
+async def history(database: Database, seen: ConferenceView) -> list[Happening]:
+    """What was done to a conference and decided about it, oldest first."""
+    rows = await database.fetch(_statements()["history"], seen.tenant_id, seen.conference_id)
+    return [Happening(**{**row, "detail": orjson.loads(row["detail"])}) for row in rows]
+
+
+async def clock(database: Database) -> tuple[datetime, datetime]:
+    """The database server's real time, and `syncer.clock()`, which differs on a test cluster only."""
+    (row,) = await database.fetch(_statements()["clock"])
+    return row["real_at"], row["at"]
+
+
+async def version(database: Database) -> int:
+    """Postgres's version number, such as 150004."""
+    return int(await database.value(_statements()["version"]))
+
+
+async def missing_privileges(database: Database) -> list[tuple[str, str]]:
+    """(table, right) that this role lacks; table '' is the schema itself. Empty while there is no schema."""
+    return [(row["relation"], row["privilege"]) for row in await database.fetch(_statements()["privileges"])]
+
+
+def _tenant(row: Row) -> TenantView:
+    decoded = {
+        "provider_settings": orjson.loads(row["provider_settings"]),
+        "matchers": tuple(orjson.loads(row["matchers"])),
+        "ladder": tuple(row["ladder"]),
+    }
+    return TenantView(**{**row, **decoded})
+
+
+def _calendar(row: Row) -> CalendarView:
+    return CalendarView(**{**row, "addresses": tuple(row["addresses"])})
+
+
+def _conference(row: Row) -> ConferenceView:
+    decoded = {name: orjson.loads(row[name]) if row[name] is not None else {} for name in ("applied", "meeting")}
+    return ConferenceView(**{**row, **decoded})
+
+
+def _statements() -> Mapping[str, str]:
+    return statements.of("overview")

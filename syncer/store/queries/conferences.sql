@@ -1,0 +1,94 @@
+-- name: one
+-- A conference with its owner and its links, all of one moment: a version and the links that it stands for.
+-- $1 tenant_id, $2 conference_id. Rows: at most one; links jsonb, an array. Index: conference_pkey, link_of_conference.
+SELECT c.*, o.tenant_id IS NOT DISTINCT FROM c.tenant_id AS is_owner,
+       (SELECT coalesce(jsonb_agg(to_jsonb(l)), '[]') FROM syncer.link l
+        WHERE l.tenant_id = c.tenant_id AND l.conference_id = c.conference_id) AS links
+FROM syncer.conference c LEFT JOIN syncer.meeting_owner o USING (account_id, meeting_id)
+WHERE c.tenant_id = $1 AND c.conference_id = $2;
+
+-- name: waiting
+-- Conferences of some tenants whose push is due: touched and not applied, in doubt, or to be deleted.
+-- $1 tenant ids bigint[], $2 at most so many. Rows: tenant_id, conference_id, longest waiting first. Index: conference_to_push.
+SELECT tenant_id, conference_id FROM syncer.conference
+WHERE tenant_id = ANY ($1::bigint[])
+  AND (wanted_version > applied_version OR is_in_doubt OR state IN ('leaving'))
+  AND (next_try_at IS NULL OR next_try_at <= syncer.clock())
+  -- Never on half a calendar: one that is read page by page right now is pushed after its last page.
+  AND NOT EXISTS (SELECT FROM syncer.link l JOIN syncer.calendar c USING (tenant_id, calendar_id)
+                  WHERE l.tenant_id = conference.tenant_id AND l.conference_id = conference.conference_id
+                    AND c.page_token IS NOT NULL)
+  AND NOT (state = 'leaving' AND wanted_version = applied_version AND NOT is_in_doubt AND delete_after > syncer.clock())
+ORDER BY next_try_at NULLS FIRST LIMIT $2;
+
+-- name: stale
+-- Live conferences of some tenants that were not read back for a while.
+-- $1 tenant ids bigint[], $2 read back before timestamptz, $3 at most so many. Rows: tenant_id, conference_id. Index: conference_pkey.
+SELECT c.tenant_id, c.conference_id FROM syncer.conference c
+WHERE c.tenant_id = ANY ($1::bigint[]) AND c.state = 'live' AND c.wanted_version = c.applied_version
+  AND NOT c.is_in_doubt AND c.read_back_at < $2
+ORDER BY c.read_back_at LIMIT $3;
+
+-- name: record
+-- Writes down what came of a push, unless the lease is another's; applied_version never goes back.
+-- $1 project_id, $2 owner, $3 epoch; $4 tenant_id, $5 conference_id; $6 conference jsonb (fields below); $7 history jsonb
+-- [{kind, calendar_id, event_id, detail}]; $8 wanted_version at least bigint, $9 to be
+-- raised by int. Rows: one if ours. Index: conference_pkey.
+WITH fence AS MATERIALIZED (
+    SELECT project_id FROM syncer.lease WHERE project_id = $1 AND owner = $2 AND epoch = $3 FOR KEY SHARE
+), told AS (
+    INSERT INTO syncer.history (tenant_id, kind, conference_id, calendar_id, event_id, detail)
+    SELECT $4, h.kind, $5, h.calendar_id, h.event_id, coalesce(h.detail, '{}')
+    FROM jsonb_to_recordset($7) AS h(kind text, calendar_id bigint, event_id text, detail jsonb), fence
+)
+UPDATE syncer.conference c
+SET state = k.state, reason = k.reason, applied_version = greatest(c.applied_version, k.applied_version),
+    wanted_version = greatest(c.wanted_version, $8) + $9, applied = k.applied, meeting = k.meeting,
+    is_in_doubt = k.is_in_doubt, driver_calendar_id = k.driver_calendar_id, driver_event_id = k.driver_event_id,
+    unlinked_at = k.unlinked_at, delete_after = k.delete_after, was_released = k.was_released,
+    failures = k.failures, next_try_at = k.next_try_at, read_back_at = k.read_back_at,
+    deleted_at = CASE WHEN k.state = 'deleted' THEN coalesce(c.deleted_at, syncer.clock()) END
+FROM fence, jsonb_to_record($6) AS k(
+    state text, reason text, applied_version bigint, applied jsonb, meeting jsonb, is_in_doubt boolean,
+    driver_calendar_id bigint, driver_event_id text, unlinked_at timestamptz, delete_after timestamptz,
+    was_released boolean, failures integer, next_try_at timestamptz, read_back_at timestamptz)
+WHERE c.tenant_id = $4 AND c.conference_id = $5
+RETURNING true;
+
+-- name: doubt
+-- An outside write whose outcome is unknown, or whose record was refused. Not fenced: it can only ask for another push.
+-- $1 tenant_id, $2 conference_id. Rows: none. Index: conference_pkey.
+UPDATE syncer.conference SET is_in_doubt = true WHERE tenant_id = $1 AND conference_id = $2 AND state <> 'deleted';
+
+-- name: removals
+-- How many meetings wait for deletion, are held or went within the hour, against how many there are.
+-- $1 tenant_id, $2 calendar_id. Rows: one. Index: conference_pkey.
+WITH counted AS (
+    SELECT driver_calendar_id = $2 AS is_of_calendar,
+           state = 'live' AS is_live,
+           state IN ('leaving', 'held') AND NOT was_released
+               OR state = 'deleted' AND NOT was_released AND deleted_at > syncer.clock() - interval '1 hour' AS is_leaving
+    FROM syncer.conference WHERE tenant_id = $1
+)
+SELECT count(*) FILTER (WHERE is_leaving AND is_of_calendar) AS calendar_leaving,
+       count(*) FILTER (WHERE (is_leaving OR is_live) AND is_of_calendar) AS calendar_total,
+       count(*) FILTER (WHERE is_leaving) AS tenant_leaving,
+       count(*) FILTER (WHERE is_leaving OR is_live) AS tenant_total
+FROM counted;
+
+-- name: wrote_back
+-- Writes down a patch of ours, as its answer showed the event.
+-- $1 project_id, $2 owner, $3 epoch; $4 tenant_id, $5 calendar_id, $6 event_id, $7 event jsonb, $8 rung text or null,
+-- $9 today date, $10 history kind text, $11 detail jsonb, $12 etag that the event was
+-- loaded with. Rows: none. Index: link_pkey.
+WITH fence AS MATERIALIZED (
+    SELECT project_id FROM syncer.lease WHERE project_id = $1 AND owner = $2 AND epoch = $3 FOR KEY SHARE
+), told AS (
+    INSERT INTO syncer.history (tenant_id, kind, conference_id, calendar_id, event_id, detail)
+    SELECT $4, $10, l.conference_id, $5, $6, $11 FROM syncer.link l, fence
+    WHERE l.tenant_id = $4 AND l.calendar_id = $5 AND l.event_id = $6
+)
+UPDATE syncer.link l
+SET event = CASE WHEN l.event ->> 'etag' = $12 THEN $7 ELSE l.event END, rung = coalesce($8, l.rung),
+    write_backs = CASE WHEN l.write_backs_on = $9 THEN l.write_backs ELSE 0 END + 1, write_backs_on = $9
+FROM fence WHERE l.tenant_id = $4 AND l.calendar_id = $5 AND l.event_id = $6;

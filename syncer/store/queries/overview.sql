@@ -1,0 +1,108 @@
+-- What an operator reads: lists, one of each, why a calendar is or is not up to date, what was done to a meeting.
+-- Read rarely and by people, so these may count and join.
+
+-- name: projects
+-- Projects with what they serve. $1 slug text or NULL for all. By slug.
+SELECT project_id, slug, per_minute, per_user_minute, per_day, created_at,
+    (SELECT count(*) FROM syncer.tenant WHERE tenant.project_id = project.project_id) AS tenants,
+    (SELECT count(*) FROM syncer.tenant JOIN syncer.calendar USING (tenant_id)
+        WHERE tenant.project_id = project.project_id) AS calendars,
+    lease.until > syncer.clock() AS is_served, lease.epoch
+FROM syncer.project JOIN syncer.lease USING (project_id)
+WHERE $1::text IS NULL OR slug = $1
+ORDER BY slug
+
+-- name: tenants
+-- Tenants with their account and counts. $1 slug text or NULL for all. By slug.
+SELECT tenant.slug, project.slug AS project, tenant.state, tenant.credential, account.provider,
+    account.settings AS provider_settings, account.credential AS provider_credential, tenant.matchers,
+    extract(epoch FROM tenant.grace)::float8 AS grace_seconds,
+    extract(epoch FROM tenant.read_window)::float8 AS window_seconds, tenant.ladder, tenant.created_at,
+    (SELECT count(*) FROM syncer.calendar WHERE calendar.tenant_id = tenant.tenant_id) AS calendars,
+    (SELECT count(*) FROM syncer.conference
+        WHERE conference.tenant_id = tenant.tenant_id AND conference.state = 'live') AS conferences,
+    (SELECT count(*) FROM syncer.conference
+        WHERE conference.tenant_id = tenant.tenant_id AND conference.state = 'held') AS held
+FROM syncer.tenant JOIN syncer.project USING (project_id)
+JOIN syncer.provider_account AS account USING (account_id)
+WHERE $1::text IS NULL OR tenant.slug = $1
+ORDER BY tenant.slug
+
+-- name: calendars
+-- Calendars with where their reading stands. $1 tenant slug text or NULL, $2 google_id text or NULL. By both.
+SELECT calendar.tenant_id, calendar_id, tenant.slug AS tenant, google_id, subject, calendar.credential, addresses,
+    calendar.state, calendar.reason, next_look_at, failures, sync_token IS NOT NULL AS has_sync_token,
+    page_token IS NOT NULL AS is_between_pages, is_full_read, generation, time_zone, changed_at,
+    calendar.created_at, tenant.state AS tenant_state, project.slug AS project,
+    lease.until > syncer.clock() AS is_served, lease.owner IS NOT NULL AS was_served,
+    (SELECT count(*) FROM syncer.link
+        WHERE link.tenant_id = calendar.tenant_id AND link.calendar_id = calendar.calendar_id) AS links
+FROM syncer.calendar JOIN syncer.tenant USING (tenant_id)
+JOIN syncer.project USING (project_id) JOIN syncer.lease USING (project_id)
+WHERE ($1::text IS NULL OR tenant.slug = $1) AND ($2::text IS NULL OR google_id = $2)
+ORDER BY tenant.slug, google_id
+
+-- name: conferences
+-- Conferences with their driver. $1 tenant slug text or NULL, $2 meeting_id text or NULL, $3 most rows bigint.
+-- Newest first within a tenant.
+SELECT conference.tenant_id, conference_id, tenant.slug AS tenant, meeting_id, conference.state,
+    conference.reason, wanted_version, applied_version, is_in_doubt, calendar.google_id AS driver,
+    driver_event_id, unlinked_at, delete_after, was_released, conference.failures, next_try_at, read_back_at,
+    deleted_at, conference.created_at, applied, meeting,
+    (SELECT count(*) FROM syncer.link
+        WHERE link.tenant_id = conference.tenant_id AND link.conference_id = conference.conference_id) AS links
+FROM syncer.tenant JOIN syncer.conference USING (tenant_id)
+LEFT JOIN syncer.calendar ON calendar.tenant_id = conference.tenant_id AND calendar_id = driver_calendar_id
+WHERE ($1::text IS NULL OR tenant.slug = $1) AND ($2::text IS NULL OR meeting_id = $2)
+ORDER BY tenant.slug, conference_id DESC
+LIMIT $3
+
+-- name: links
+-- Links of one conference. $1 tenant_id bigint, $2 conference_id bigint. Relies on link_of_conference.
+SELECT google_id, event_id, rung, write_backs
+FROM syncer.link JOIN syncer.calendar USING (tenant_id, calendar_id)
+WHERE link.tenant_id = $1 AND conference_id = $2
+ORDER BY google_id, event_id
+
+-- name: driven
+-- Conferences that one calendar drives, without those that are over. $1 tenant_id bigint, $2 calendar_id bigint.
+SELECT meeting_id, state, reason, wanted_version > applied_version AS is_behind, is_in_doubt, delete_after,
+    failures, next_try_at
+FROM syncer.conference
+WHERE tenant_id = $1 AND driver_calendar_id = $2 AND state IN ('live', 'leaving', 'held')
+ORDER BY conference_id
+
+-- name: notes
+-- Entries of one calendar that make no link. $1 tenant_id bigint, $2 calendar_id bigint. By kind, oldest first.
+SELECT kind, event_id, reason, seen_at FROM syncer.note
+WHERE tenant_id = $1 AND calendar_id = $2
+ORDER BY kind, seen_at, event_id
+
+-- name: history
+-- What was done to one conference, oldest first. $1 tenant_id bigint, $2 conference_id bigint.
+-- Relies on history_of_conference.
+SELECT at, kind, google_id AS calendar, event_id, detail
+FROM syncer.history LEFT JOIN syncer.calendar USING (tenant_id, calendar_id)
+WHERE history.tenant_id = $1 AND conference_id = $2
+ORDER BY at, history_id
+
+-- name: clock
+-- The database's own time, and syncer's (they differ on a test cluster only). One row.
+SELECT clock_timestamp() AS real_at, syncer.clock() AS at
+
+-- name: version
+-- Postgres's version number, as 150004. One row.
+SELECT current_setting('server_version_num')::integer
+
+-- name: privileges
+-- What this role lacks in the schema, one row for each table and right. A missing USAGE is told as table ''.
+SELECT '' AS relation, 'USAGE' AS privilege
+WHERE NOT has_schema_privilege((SELECT oid FROM pg_namespace WHERE nspname = 'syncer'), 'USAGE')
+UNION ALL
+SELECT relname, privilege
+FROM pg_class, unnest('{SELECT,INSERT,UPDATE,DELETE}'::text[]) AS privilege
+WHERE relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = 'syncer') AND relkind IN ('r', 'p')
+    AND NOT relispartition
+    AND (privilege = 'SELECT' OR relname NOT IN ('test_clock', 'migration', 'schema_migrations'))
+    AND NOT has_table_privilege(pg_class.oid, privilege)
+ORDER BY 1, 2

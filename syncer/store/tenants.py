@@ -1,0 +1,208 @@
+"""What an operator writes: projects, provider accounts, tenants, calendars, and the release of held deletions.
+
+Whatever the database refuses becomes an OperatorError whose sentence says what to do; nothing was written then.
+"""
+
+import difflib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from typing import Literal
+
+import orjson
+
+from syncer.model.calendar import Matcher, Policy
+from syncer.model.errors import OperatorError, StoreRefused
+from syncer.store import statements
+from syncer.store.database import Database
+
+_SLUG = "A name is 1 to 63 lower-case letters, digits and dashes, with no dash at either end"
+_REFERENCE = (
+    "A credential is given as a reference, never as the secret itself: file:NAME (a file in "
+    "SYNCER_CREDENTIALS_FOLDER) or env:NAME (a variable whose name starts with SYNCER_CREDENTIALS_PREFIX)"
+)
+_SENTENCES: Mapping[str, str] = {
+    "a_slug_is_lower_case_letters_digits_and_dashes": f"{_SLUG}.",
+    "a_credential_is_a_reference": f"{_REFERENCE}.",
+    "project_slug_key": "There is a project of that name already; `syncer project list` shows it.",
+    "tenant_slug_key": "There is a tenant of that name already; `syncer tenant list` shows it.",
+    "calendar_tenant_id_google_id_key": "The tenant has that calendar already; `syncer calendar list` shows it.",
+    "grace_is_between_0_and_30_days": "The grace must lie between 0 and 30 days.",
+    "read_window_is_not_negative": "The window must not be negative.",
+    "tenant_ladder_check": "Write-back knows conferenceData, location and description, nothing else.",
+    "a_google_id_is_a_calendar_id_and_not_primary": (
+        "A calendar is given by its own id, such as ana@example.org or …@group.calendar.google.com, without "
+        "spaces, '/' or '?'; Google Calendar shows it under Settings, Integrate calendar."
+    ),
+}
+_PRIMARY = (
+    "'primary' means another calendar for each user, and sync tokens and links are kept by the calendar's own "
+    "id; give that id, which for a user's main calendar is their address."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class NewTenant:
+    """A tenant to add.
+
+    project: slug. credential, provider_credential: references (`file:…`, `env:…`).
+    provider_settings: by name, what the provider needs; the webhook needs `url`.
+    """
+
+    slug: str
+    project: str
+    credential: str
+    provider_credential: str
+    provider: str = "webhook"
+    provider_settings: Mapping[str, str] = field(default_factory=dict)
+    policy: Policy = field(default_factory=lambda: Policy(matchers=(Matcher(solution_type="addOn"),)))
+
+
+@dataclass(frozen=True, slots=True)
+class NewCalendar:
+    """A calendar to add. subject, credential: its own, before its tenant's. addresses: further ones that are its."""
+
+    google_id: str
+    subject: str | None = None
+    credential: str | None = None
+    addresses: frozenset[str] = frozenset()
+
+
+async def add_project(
+    database: Database,
+    slug: str,
+    *,
+    per_minute: int = 10_000,
+    per_user_minute: int = 600,
+    per_day: int = 1_000_000,
+) -> int:
+    """Adds a Google Cloud project with its request limits; gives its id.
+
+    Source of the defaults: Calendar API, "Manage quotas".
+    """
+    for count in (per_minute, per_user_minute, per_day):
+        if not 0 < count < 2**31:
+            raise OperatorError("A limit is a count of requests from 1 to 2147483647.")
+    with _sentences():
+        added = await database.value(_statements()["add_project"], slug, per_minute, per_user_minute, per_day)
+    return int(added)
+
+
+async def add_tenant(database: Database, tenant: NewTenant) -> int:
+    """Adds a tenant; gives its id. Tenants of one provider, settings and credential share one provider account."""
+    policy = tenant.policy
+    with _sentences():
+        added = await database.value(
+            _statements()["add_tenant"],
+            tenant.slug,
+            tenant.project,
+            tenant.provider,
+            orjson.dumps(dict(tenant.provider_settings), option=orjson.OPT_SORT_KEYS),
+            tenant.provider_credential,
+            tenant.credential,
+            orjson.dumps([_set_fields(matcher) for matcher in policy.matchers]),
+            policy.grace,
+            policy.window,
+            list(policy.ladder),
+            _guards(policy),
+        )
+    if added is None:
+        raise await unknown(database, "project", tenant.project)
+    return int(added)
+
+
+async def add_calendar(database: Database, tenant: str, calendar: NewCalendar) -> int:
+    """Adds a calendar to a tenant (slug); gives its id. A running worker sees it within seconds."""
+    if calendar.google_id.lower() == "primary":
+        raise OperatorError(_PRIMARY)
+    with _sentences():
+        added = await database.value(
+            _statements()["add_calendar"],
+            tenant,
+            calendar.google_id,
+            calendar.subject,
+            calendar.credential,
+            sorted(address.lower() for address in calendar.addresses),
+        )
+    if added is None:
+        raise await unknown(database, "tenant", tenant)
+    return int(added)
+
+
+async def set_state(database: Database, tenant: str, state: Literal["active", "paused"]) -> bool:
+    """Pauses or resumes a tenant (slug). Gives False if it was so already."""
+    changed = await database.value(_statements()["set_state"], tenant, state)
+    if changed is None:
+        raise await unknown(database, "tenant", tenant)
+    return bool(changed)
+
+
+async def release(database: Database, tenant: str, google_id: str) -> int:
+    """Lets the held deletions of one calendar through; gives how many. They are due at once."""
+    count = await database.value(_statements()["release"], tenant, google_id)
+    if count is None:
+        raise await unknown_calendar(database, tenant, google_id)
+    return int(count)
+
+
+async def unknown(database: Database, noun: Literal["project", "tenant"], slug: str) -> OperatorError:
+    """The error for a project or tenant that does not exist, naming the nearest that does."""
+    slugs = [row["slug"] for row in await database.fetch(_statements()["slugs"], noun)]
+    if not slugs:
+        return OperatorError(f"There is no {noun} {slug!r} and none at all yet; `syncer {noun} add` makes one.")
+    return OperatorError(
+        f"There is no {noun} {slug!r}; {_nearest(slug, slugs)}`syncer {noun} list` shows those there are."
+    )
+
+
+async def unknown_calendar(database: Database, tenant: str, google_id: str) -> OperatorError:
+    """The error for a calendar that a tenant does not have, or for the tenant if there is none."""
+    slugs = [row["slug"] for row in await database.fetch(_statements()["slugs"], "tenant")]
+    if tenant not in slugs:
+        return await unknown(database, "tenant", tenant)
+    ids = [row["google_id"] for row in await database.fetch(_statements()["google_ids"], tenant)]
+    return OperatorError(
+        f"Tenant {tenant!r} has no calendar {google_id!r}; "
+        f"{_nearest(google_id, ids)}`syncer calendar list {tenant}` shows those there are."
+    )
+
+
+def unknown_conference(tenant: str, meeting_id: str) -> OperatorError:
+    """The error for a meeting that a tenant has no conference for."""
+    return OperatorError(
+        f"Tenant {tenant!r} has no conference for meeting {meeting_id!r}; "
+        f"`syncer conference list {tenant}` shows those there are."
+    )
+
+
+def _nearest(word: str, words: list[str]) -> str:
+    close = difflib.get_close_matches(word, words, n=1)
+    return f"did you mean {close[0]!r}? " if close else ""
+
+
+def _set_fields(matcher: Matcher) -> dict[str, str]:
+    return {name: value for name, value in asdict(matcher).items() if value is not None}
+
+
+def _guards(policy: Policy) -> list[int]:
+    return [
+        policy.guard_calendar_count,
+        policy.guard_calendar_percent,
+        policy.guard_tenant_count,
+        policy.guard_tenant_percent,
+    ]
+
+
+@contextmanager
+def _sentences() -> Iterator[None]:
+    """Makes a refused constraint the sentence that says what to do."""
+    try:
+        yield
+    except StoreRefused as refused:
+        if refused.constraint not in _SENTENCES:
+            raise
+        raise OperatorError(_SENTENCES[refused.constraint]) from None
+
+
+def _statements() -> Mapping[str, str]:
+    return statements.of("tenants")
