@@ -1,0 +1,1 @@
+"""Other people's servers: HTTP, Google, conferencing providers. Thin: no decisions."""

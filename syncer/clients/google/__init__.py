@@ -1,0 +1,1 @@
+"""Google: credentials and the Calendar API."""

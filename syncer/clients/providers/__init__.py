@@ -1,0 +1,1 @@
+"""Conferencing systems, behind one port."""

@@ -1,0 +1,112 @@
+"""Which provider serves a tenant: found by name, loaded at first use, kept per account."""
+
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
+
+from syncer.clients.http import Http
+from syncer.clients.providers.base import ENTRY_POINTS, Factory, Provider, Setup
+from syncer.clients.references import References
+from syncer.model.calendar import Tenant
+from syncer.model.conference import Change, Outcome, Retry
+from syncer.model.errors import OperatorError
+
+# What a package may fail with while it is imported; it then fails its own tenants and nobody else.
+_BROKEN = (
+    ArithmeticError,
+    AttributeError,
+    ImportError,
+    LookupError,
+    NameError,
+    OSError,
+    RuntimeError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Account:
+    """What a provider was made from. A change of any of it makes a new one."""
+
+    provider: str
+    settings: tuple[tuple[str, str], ...]
+    credential: str
+
+
+class Providers:
+    """The providers of all tenants' accounts.
+
+    deadline_seconds: for one call of a provider.
+    """
+
+    def __init__(self, http: Http, references: References, *, deadline_seconds: float = 20.0) -> None:
+        self._http = http
+        self._references = references
+        self._deadline_seconds = deadline_seconds
+        self._factory_by_name: dict[str, Factory] = {}
+        self._made_by_account_id: dict[int, tuple[_Account, Provider]] = {}
+
+    def of(self, tenant: Tenant) -> Provider:
+        """The provider of a tenant's account. Raises OperatorError: unknown or broken plug-in, settings, credential."""
+        account = _Account(tenant.provider, tenant.provider_settings, tenant.provider_credential)
+        known, provider = self._made_by_account_id.get(tenant.account_id, (None, None))
+        if provider is None or known != account:
+            provider = self._made(account)
+            self._made_by_account_id[tenant.account_id] = (account, provider)
+        return provider
+
+    async def apply(self, tenant: Tenant, change: Change) -> Outcome:
+        """What came of a change. An account that cannot be used is a Retry, for it heals when the operator mends it."""
+        try:
+            provider = self.of(tenant)
+        except OperatorError as error:
+            return Retry(reason=str(error))
+        return await provider.apply(change)
+
+    def _made(self, account: _Account) -> Provider:
+        factory = self._factory(account.provider)
+        setup = Setup(
+            settings=dict(account.settings),
+            reference=account.credential,
+            secret=self._references.read(account.credential),
+            http=self._http,
+            deadline_seconds=self._deadline_seconds,
+        )
+        try:
+            return factory(setup)
+        except _BROKEN as error:
+            kind = type(error).__name__
+        # Without the error itself: it may hold the secret.
+        raise OperatorError(f"provider {account.provider} is broken: {kind} when it was set up; repair its package")
+
+    def _factory(self, name: str) -> Factory:
+        if name not in self._factory_by_name:
+            self._factory_by_name[name] = load(name)
+        return self._factory_by_name[name]
+
+
+def load(name: str) -> Factory:
+    """The plug-in of this name. Raises OperatorError when there is none, more than one, or it cannot be imported."""
+    found = list(entry_points(group=ENTRY_POINTS, name=name))
+    if not found:
+        raise OperatorError(f"provider {name} is not installed: install its package or choose {_choices()}")
+    if len(found) > 1:
+        raise OperatorError(
+            f"provider {name} is there {len(found)} times, in {_packages(found)}: uninstall all but one"
+        )
+    try:
+        factory: Factory = found[0].load()
+    except _BROKEN as error:
+        raise OperatorError(
+            f"provider {name} is broken: {type(error).__name__} when {found[0].value} was loaded; repair its package"
+        ) from error
+    return factory
+
+
+def _choices() -> str:
+    return ", ".join(sorted(entry_points(group=ENTRY_POINTS).names)) or "none: no provider is installed"
+
+
+def _packages(found: list[EntryPoint]) -> str:
+    return " and ".join(sorted(point.dist.name if point.dist else "an unknown package" for point in found))

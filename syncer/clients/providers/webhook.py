@@ -1,0 +1,183 @@
+"""The provider for everybody: a signed webhook that carries the whole wanted state and is answered with the meeting.
+
+Source of the signature: Standard Webhooks 1.0. The answer is ours: `webhook.schema.json`.
+"""
+
+import base64
+import binascii
+import re
+from datetime import UTC, datetime
+from typing import Final
+
+import msgspec
+from standardwebhooks import Webhook
+from yarl import URL
+
+from syncer.clients.http import BAD_JSON, Answer, Limits, NeverSent
+from syncer.clients.providers import webhook_json
+from syncer.clients.providers.base import Setup
+from syncer.clients.providers.webhook_json import WebhookAnswer
+from syncer.clients.retry_after import retry_after_seconds
+from syncer.clients.secret import Secret
+from syncer.model.conference import (
+    Applied,
+    Capabilities,
+    Change,
+    ChangeKind,
+    Gone,
+    Meeting,
+    Outcome,
+    Rejected,
+    Replaced,
+    Retry,
+    Stale,
+)
+from syncer.model.errors import OperatorError, Refused, Unreachable, Unreadable
+
+ANSWER_LIMIT_BYTES = 256 * 1024
+REASON_LIMIT = 200
+
+_FIELDS = ("title", "description", "starts", "ends", "time_zone", "recurrence", "organizer", "attendee_count")
+_LATER = frozenset({408, 409, 423, 425, 429})
+_REFUSED = {
+    401: "the endpoint does not accept our signature",
+    403: "the endpoint does not let us in",
+    404: "there is no such endpoint",
+    405: "there is no such endpoint",
+    410: "the endpoint is switched off",
+}
+_PROBED_ID = "syncer-check"
+
+
+class WebhookProvider:
+    """One account behind a webhook. Settings: `url`. Credential: the signing secret, `whsec_…`."""
+
+    capabilities: Final = Capabilities(
+        fields=tuple((name, "native") for name in _FIELDS),
+        update_returns_meeting=True,
+        has_idempotency=True,
+        recurrence="rrule",
+        join_url_is_stable=False,
+    )
+
+    def __init__(self, setup: Setup) -> None:
+        self._url = _url(setup)
+        self._webhook = _webhook(setup.reference, setup.secret)
+        self._http = setup.http
+        self._limits = Limits(deadline_seconds=setup.deadline_seconds, body_bytes=ANSWER_LIMIT_BYTES)
+
+    async def apply(self, change: Change) -> Outcome:
+        """Sends one change. Any trouble after it may have arrived leaves a doubt, unless it was only a reading."""
+        may_be_done = change.kind is not ChangeKind.READ
+        try:
+            answer = await self._send(change)
+        except NeverSent as error:
+            return Retry(reason=str(error))
+        except Refused as error:
+            return Rejected(reason=_cut(str(error)))
+        except (Unreachable, Unreadable) as error:
+            return Retry(reason=str(error), is_in_doubt=may_be_done)
+        if answer.status != 200:
+            return _refusal(answer, may_be_done=may_be_done)
+        return _outcome(change, answer.body)
+
+    async def probe(self) -> str:
+        """Reads a meeting that cannot exist: the endpoint must know our signature to say so."""
+        change = Change(ChangeKind.READ, "syncer", _PROBED_ID, 0, f"probe-{datetime.now(UTC).timestamp():.0f}")
+        outcome = await self.apply(change)
+        if isinstance(outcome, Rejected | Retry):
+            raise OperatorError(f"the webhook at {URL(self._url).host} does not work: {outcome.reason}")
+        return f"the webhook at {URL(self._url).host} answers signed calls"
+
+    async def _send(self, change: Change) -> Answer:
+        # Real time: the receiver refuses a timestamp that is five minutes off its own clock.
+        sent_at = datetime.now(UTC)
+        body = webhook_json.request(change, sent_at=sent_at)
+        headers = {
+            "Content-Type": "application/json",
+            "webhook-id": change.key,
+            "webhook-timestamp": str(int(sent_at.timestamp())),
+            "webhook-signature": self._webhook.sign(change.key, sent_at, body.decode()),
+        }
+        return await self._http.send_to_tenant("POST", self._url, headers=headers, body=body, limits=self._limits)
+
+
+def _url(setup: Setup) -> str:
+    unknown = sorted(setup.settings.keys() - {"url"})
+    if unknown:
+        raise OperatorError(f"provider webhook has no setting {unknown[0]}: its only setting is url")
+    url = setup.settings.get("url", "")
+    try:
+        parsed = URL(url)
+    except ValueError:
+        parsed = URL()
+    if parsed.scheme not in ("https", "http") or not parsed.host or parsed.user is not None or parsed.fragment:
+        raise OperatorError("provider webhook needs a setting url with a whole https URL, without a user name in it")
+    return url
+
+
+def _webhook(reference: str, secret: Secret) -> Webhook:
+    """Source: Standard Webhooks 1.0, signature scheme: `whsec_` and the base64 of 24 to 64 bytes."""
+    text = secret.reveal().strip()
+    try:
+        key = base64.b64decode(text.removeprefix("whsec_"), validate=True)
+    except binascii.Error:
+        key = b""
+    if not text.startswith("whsec_") or not 24 <= len(key) <= 64:
+        raise OperatorError(
+            f"credential {reference} is not a webhook secret: it must be whsec_ and the base64 of 24 to 64 bytes"
+        )
+    return Webhook(key)
+
+
+def _refusal(answer: Answer, *, may_be_done: bool) -> Outcome:
+    """What a status other than 200 means. Any 5xx may come from a proxy whose back end did the work."""
+    status = answer.status
+    wait = retry_after_seconds(answer.headers.get("retry-after"), now=datetime.now(UTC))
+    if status >= 500:
+        return Retry(f"the endpoint answered {status}", wait, is_in_doubt=may_be_done)
+    if status in _LATER:
+        return Retry(f"the endpoint answered {status}", wait)
+    if status < 300:
+        return Retry(f"the endpoint answered {status} where 200 is agreed", wait, is_in_doubt=may_be_done)
+    words = _REFUSED.get(status) or webhook_json.problem(answer.body) or f"the endpoint answered {status}"
+    return Rejected(_cut(words))
+
+
+def _outcome(change: Change, body: bytes) -> Outcome:
+    """What a 200 means: closed, and believed only about the conference that was asked for."""
+    is_doubtful = change.kind is not ChangeKind.READ
+    try:
+        answer = webhook_json.answer(body)
+        meeting = None if answer.conference is None else webhook_json.meeting(answer.conference)
+    except (*BAD_JSON, ValueError) as error:
+        # msgspec names the place and what it wanted there; of what it found, at most an unknown status.
+        wanted = str(error) if isinstance(error, msgspec.ValidationError) else "no JSON, or a time that is none"
+        return Retry(_cut(f"the endpoint's answer cannot be read: {wanted}"), is_in_doubt=is_doubtful)
+    if answer.status == "not_found":
+        return Gone()
+    if answer.status != "replaced" and meeting is not None and meeting.meeting_id != change.meeting_id:
+        return Retry("the endpoint answered about another conference", is_in_doubt=is_doubtful)
+    return _done(change, answer, meeting)
+
+
+def _done(change: Change, answer: WebhookAnswer, meeting: Meeting | None) -> Outcome:
+    is_doubtful = change.kind is not ChangeKind.READ
+    match (change.kind, answer.status):
+        case (ChangeKind.UPDATE | ChangeKind.DELETE, "stale"):
+            if meeting is not None and meeting.revision is not None:
+                return Stale(meeting.revision)
+        case (ChangeKind.DELETE, "applied" | "unchanged"):
+            return Gone()
+        case (ChangeKind.UPDATE | ChangeKind.READ, "replaced"):
+            if meeting is not None and meeting.meeting_id != change.meeting_id:
+                return Replaced(meeting)
+        case (ChangeKind.UPDATE, "applied" | "unchanged") | (ChangeKind.READ, _):
+            if meeting is not None:
+                return Applied(meeting)
+    return Retry(f"the endpoint answered {answer.status} without what belongs to it", is_in_doubt=is_doubtful)
+
+
+def _cut(words: str) -> str:
+    """At most 200 characters, in one line, with nothing that a terminal would obey."""
+    return re.sub(r"[\s\x00-\x1f\x7f-\x9f\u2028\u2029]+", " ", words)[:REASON_LIMIT]

@@ -1,0 +1,165 @@
+"""The webhook's JSON: changes to bytes, answers to meetings. `webhook.schema.json` is the same for other people.
+
+Unknown fields of an answer pass; every known one has a type and a length, for it comes from a stranger.
+"""
+
+from datetime import UTC, date, datetime
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from syncer.clients.http import BAD_JSON
+from syncer.model.calendar import When
+from syncer.model.conference import Change, ChangeKind, Meeting, Wanted
+
+# A length that Google takes. Source: Calendar API, Event resource, conferenceData.entryPoints: uri 1300, passcode 128.
+MeetingId = Annotated[str, Meta(min_length=1, max_length=512, pattern=r"^[^\x00-\x1f\x7f]*\Z")]
+WebUrl = Annotated[str, Meta(max_length=1300, pattern=r"^https?://[^\x00-\x20\x7f<>\"]+\Z")]
+Passcode = Annotated[str, Meta(max_length=128, pattern=r"^[^\x00-\x1f\x7f]*\Z")]
+DialIn = Annotated[str, Meta(max_length=1300, pattern=r"^[^\x00-\x1f\x7f]*\Z")]
+
+_NAME_OF = {"starts": "start", "ends": "end", "time_zone": "timezone"}
+_TYPE_OF = {
+    ChangeKind.UPDATE: "conference.updated",
+    ChangeKind.DELETE: "conference.deleted",
+    ChangeKind.READ: "conference.read",
+}
+
+
+class HeldAnswer(msgspec.Struct):
+    """How the meeting is over there. Times: RFC 3339 with an offset, or a date for all-day meetings."""
+
+    title: str | None = None
+    description: str | None = None
+    start: str | None = None
+    end: str | None = None
+    timezone: str | None = None
+    recurrence: list[str] = []
+    organizer: str | None = None
+    attendee_count: Annotated[int, Meta(ge=0, lt=2**31)] = 0
+
+
+class ConferenceAnswer(msgspec.Struct):
+    """The meeting as the provider says it is."""
+
+    id: MeetingId
+    join_url: WebUrl | None = None
+    passcode: Passcode | None = None
+    dial_in: Annotated[list[DialIn], Meta(max_length=20)] = []
+    revision: Annotated[int, Meta(ge=0, le=2**63 - 1)] | None = None
+    holds: HeldAnswer | None = None
+
+
+class WebhookAnswer(msgspec.Struct):
+    """What the receiver says came of it."""
+
+    status: Literal["applied", "unchanged", "not_found", "stale", "replaced"]
+    conference: ConferenceAnswer | None = None
+
+
+class ProblemAnswer(msgspec.Struct):
+    """A refusal. Source: RFC 9457."""
+
+    title: str = ""
+    detail: str = ""
+
+
+# Made at import, so that a type msgspec cannot do is found there and not taken for a bad answer.
+_ANSWER = msgspec.json.Decoder(WebhookAnswer)
+_PROBLEM = msgspec.json.Decoder(ProblemAnswer)
+
+
+def answer(body: bytes) -> WebhookAnswer:
+    """The answer in a body. Raises BAD_JSON, of which msgspec.ValidationError names the place."""
+    return _ANSWER.decode(body)
+
+
+def problem(body: bytes) -> str:
+    """The words of a refusal, empty if it has none."""
+    try:
+        told = _PROBLEM.decode(body)
+    except BAD_JSON:
+        return ""
+    return ": ".join(part for part in (told.title, told.detail) if part)
+
+
+def request(change: Change, *, sent_at: datetime) -> bytes:
+    """The body of a call: exactly what is signed. sent_at: aware UTC, real time."""
+    data: dict[str, object] = {
+        "tenant": change.tenant,
+        "revision": change.revision,
+        "conference": {"id": change.meeting_id},
+    }
+    if change.wanted is not None:
+        data["changed"] = [_NAME_OF.get(name, name) for name in change.changed]
+        data["wanted"] = _wanted(change.wanted)
+    return msgspec.json.encode(
+        {
+            "type": _TYPE_OF[change.kind],
+            "timestamp": sent_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "data": data,
+        }
+    )
+
+
+def meeting(conference: ConferenceAnswer) -> Meeting:
+    """The meeting in an answer. Raises ValueError for times that are none."""
+    return Meeting(
+        meeting_id=conference.id,
+        join_url=conference.join_url,
+        passcode=conference.passcode,
+        dial_in=tuple(conference.dial_in),
+        revision=conference.revision,
+        holds=None if conference.holds is None else _held(conference.holds),
+    )
+
+
+def _wanted(wanted: Wanted) -> dict[str, object]:
+    return {
+        "title": wanted.title,
+        "description": wanted.description,
+        "start": _text(wanted.starts),
+        "end": _text(wanted.ends),
+        "all_day": wanted.starts.day is not None,
+        "timezone": wanted.time_zone,
+        "recurrence": list(wanted.recurrence),
+        "organizer": wanted.organizer,
+        "attendee_count": wanted.attendee_count,
+    }
+
+
+def _held(held: HeldAnswer) -> Wanted | None:
+    """None when the provider does not say when the meeting is: half a state cannot be compared."""
+    if held.start is None or held.end is None:
+        return None
+    return Wanted(
+        title=_clean(held.title),
+        description=_clean(held.description),
+        starts=_when(held.start),
+        ends=_when(held.end),
+        time_zone=_clean(held.timezone),
+        organizer=_clean(held.organizer),
+        attendee_count=held.attendee_count,
+        recurrence=tuple(line.replace("\0", "") for line in held.recurrence),
+    )
+
+
+def _text(when: When) -> str:
+    if when.at is not None:
+        return when.at.isoformat()
+    return when.day.isoformat() if when.day is not None else ""
+
+
+def _when(text: str) -> When:
+    if len(text) == len("2026-12-01"):
+        return When(day=date.fromisoformat(text))
+    at = datetime.fromisoformat(text)
+    if not 1900 < at.year < 2200:
+        raise ValueError("a year that no calendar of ours has")
+    return When(at=at)
+
+
+def _clean(text: str | None) -> str | None:
+    """Without NUL, which Postgres takes in no text."""
+    return None if text is None else text.replace("\0", "")

@@ -1,0 +1,85 @@
+"""Secrets by reference: `file:NAME` below one folder, `env:NAME` with one prefix.
+
+Tenants name them, operators fill them.
+"""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from syncer.clients.secret import Secret
+from syncer.model.errors import OperatorError
+
+LIMIT_BYTES = 64 * 1024
+
+_ENV_NAME = re.compile(r"[A-Z][A-Z0-9_]{0,127}")
+
+
+class References:
+    """Reads what a reference points at.
+
+    folder: the only one that `file:` reaches into, symlinks resolved; None refuses `file:`.
+    env_prefix: what each `env:` name must begin with. environ: the process's environment.
+    """
+
+    def __init__(self, *, folder: Path | None, env_prefix: str, environ: Mapping[str, str]) -> None:
+        self._folder = folder
+        self._env_prefix = env_prefix
+        self._environ = environ
+
+    def read(self, reference: str) -> Secret:
+        """The text behind a reference. Raises OperatorError, naming the reference and never the content."""
+        kind, _, name = reference.partition(":")
+        if kind == "file" and name:
+            return Secret(self._from_file(reference, name))
+        if kind == "env" and name:
+            return Secret(self._from_environment(reference, name))
+        raise OperatorError(f"credential {_shown(reference)} is not a reference: write file:NAME or env:NAME")
+
+    def _from_environment(self, reference: str, name: str) -> str:
+        if not _ENV_NAME.fullmatch(name) or not name.startswith(self._env_prefix):
+            raise OperatorError(
+                f"credential {_shown(reference)} is not allowed: the variable's name must begin with {self._env_prefix}"
+            )
+        if not self._environ.get(name):
+            raise OperatorError(f"credential {_shown(reference)} is not there: set the variable {name}")
+        return self._environ[name]
+
+    def _from_file(self, reference: str, name: str) -> str:
+        path = self._path(reference, name)
+        try:
+            if not path.is_file():
+                raise OperatorError(
+                    f"credential {_shown(reference)} is not there: put the file into the credentials folder"
+                )
+            if path.stat().st_size > LIMIT_BYTES:
+                raise OperatorError(
+                    f"credential {_shown(reference)} is larger than {LIMIT_BYTES} bytes: it is not a credential"
+                )
+            return path.read_text(encoding="utf-8")
+        except OSError as error:
+            sentence = f"credential {_shown(reference)} cannot be read: {error.strerror}"
+        except UnicodeDecodeError:
+            sentence = f"credential {_shown(reference)} is not UTF-8 text: put the file there as it was given"
+        # Outside of the `except`: a decoding error holds the whole content.
+        raise OperatorError(sentence)
+
+    def _path(self, reference: str, name: str) -> Path:
+        if self._folder is None:
+            raise OperatorError(f"credential {_shown(reference)} cannot be read: no credentials folder is set")
+        folder = self._folder.resolve()
+        outside = OperatorError(
+            f"credential {_shown(reference)} is not allowed: file: names a file below the credentials folder"
+        )
+        if "\0" in name or Path(name).is_absolute() or ".." in Path(name).parts:
+            raise outside
+        path = (folder / name).resolve()
+        if False:
+            raise outside
+        return path
+
+
+def _shown(reference: str) -> str:
+    """A reference as it may be shown: somebody may have put the secret itself in its place."""
+    cleaned = re.sub(r"[^\x20-\x7e]", "?", reference)
+    return cleaned if cleaned.startswith(("file:", "env:")) and len(cleaned) <= 200 else f"{cleaned[:4]}…"
