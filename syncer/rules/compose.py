@@ -1,0 +1,178 @@
+"""How a meeting should be, what to call for it, and what to write back to its events."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from datetime import date, datetime
+
+from syncer.model.calendar import Event, Link, When
+from syncer.model.conference import Change, ChangeKind, Conference, Meeting, Wanted
+from syncer.rules import block
+
+WRITE_BACKS_A_DAY = 5
+
+
+def wanted(driver: Event) -> Wanted | None:
+    """How the meeting of this event should be; None for an event without times (free/busy, a stub)."""
+    if driver.starts is None or driver.ends is None:
+        return None
+    return Wanted(
+        title=driver.title,
+        description=driver.description,
+        starts=driver.starts,
+        ends=driver.ends,
+        time_zone=driver.starts.time_zone,
+        organizer=driver.organizer,
+        attendee_count=driver.attendee_count,
+    )
+
+
+def changed(aim: Wanted, held: Wanted | None) -> tuple[str, ...]:
+    """Names of the fields in which they differ, all of them when nothing is held. Times compare as instants."""
+    if held is None:
+        return tuple(field.name for field in fields(Wanted))
+    aim, held = _comparable(aim), _comparable(held)
+    return tuple(field.name for field in fields(Wanted) if getattr(aim, field.name) != getattr(held, field.name))
+
+
+def held(conference: Conference, meeting: Meeting) -> Wanted | None:
+    """What a meeting that was read back is to be compared by; None when nothing is known.
+
+    A provider that cannot hold all that it was given (a title cut short) is not told again and again: what it has held
+    since we left it counts as applied.
+    """
+    if conference.is_in_doubt:
+        return meeting.holds
+    before = conference.meeting.holds if conference.meeting else None
+    if meeting.holds is None or (before is not None and not changed(meeting.holds, before)):
+        return conference.applied
+    return meeting.holds
+
+
+def _comparable(state: Wanted) -> Wanted:
+    return replace(state, starts=_bare(state.starts), ends=_bare(state.ends))
+
+
+def _bare(when: When) -> When:
+    return replace(when, time_zone=None)
+
+
+def update(conference: Conference, tenant: str, aim: Wanted) -> Change:
+    """The call that makes the meeting as wanted. `conference.applied` is what it is known to hold."""
+    return Change(
+        kind=ChangeKind.UPDATE,
+        tenant=tenant,
+        meeting_id=_address(conference),
+        revision=conference.wanted_version,
+        key=_key(conference, ChangeKind.UPDATE),
+        changed=changed(aim, conference.applied),
+        wanted=aim,
+    )
+
+
+def deletion(conference: Conference, tenant: str) -> Change:
+    """The call that deletes the meeting."""
+    return _bare_change(conference, tenant, ChangeKind.DELETE)
+
+
+def reading(conference: Conference, tenant: str, now: datetime) -> Change:
+    """The call that asks how the meeting is. Its key is new each time, or the provider would repeat an old answer."""
+    change = _bare_change(conference, tenant, ChangeKind.READ)
+    return replace(change, key=f"{change.key}_{now.timestamp():.6f}")
+
+
+def _bare_change(conference: Conference, tenant: str, kind: ChangeKind) -> Change:
+    return Change(kind, tenant, _address(conference), conference.wanted_version, _key(conference, kind))
+
+
+def _address(conference: Conference) -> str:
+    # A provider that cannot edit in place has given the meeting a new id; its events go on naming the old one.
+    return conference.meeting.meeting_id if conference.meeting else conference.meeting_id
+
+
+def _key(conference: Conference, kind: ChangeKind) -> str:
+    # A pure function of what is wanted: each retry, by whichever worker, sends the same.
+    text = f"{conference.tenant_id}/{conference.conference_id}/{conference.wanted_version}/{kind.value}"
+    return f"sync_{hashlib.sha256(text.encode()).hexdigest()[:32]}"
+
+
+@dataclass(frozen=True, slots=True)
+class Patch:
+    """A write-back. body: what to patch, by field of the Event resource. rung: name of the way taken."""
+
+    rung: str
+    body: tuple[tuple[str, object], ...]
+
+
+def is_shown(event: Event, meeting: Meeting) -> bool:
+    """The event tells its guests the meeting's join URL, passcode and dial-in, and nothing else in our own block."""
+    shown = event.shown
+    if shown.block is not None:
+        return shown.block == block.text(meeting)
+    urls = (*shown.join_urls, *([shown.location] if shown.location else []))
+    return (
+        (meeting.join_url is None or meeting.join_url in urls)
+        and (meeting.passcode is None or meeting.passcode == shown.passcode)
+        and {_number(given) for given in meeting.dial_in} <= {_number(told) for told in shown.dial_in}
+    )
+
+
+def _number(dial_in: str) -> str:
+    """A number without its scheme and without the code that is dialled after it."""
+    return dial_in.removeprefix("tel:").split(",")[0]
+
+
+def patches(link: Link, meeting: Meeting, ladder: Sequence[str]) -> list[Patch]:
+    """The ways to write back, best first; none when the event shows everything already.
+
+    A rung that worked before comes first; a rung that cannot say what is missing is left out.
+    """
+    if is_shown(link.event, meeting):
+        return []
+    start = ladder.index(link.rung) if link.rung in ladder else 0
+    rungs = ["description"] if link.event.shown.block is not None else list(ladder[start:])
+    found = [_patch(rung, link.event, meeting) for rung in rungs]
+    return [patch for patch in found if patch is not None]
+
+
+def _patch(rung: str, event: Event, meeting: Meeting) -> Patch | None:
+    if rung == "conferenceData":
+        return Patch(rung, (("conferenceData", _conference_data(event, meeting)),))
+    if rung == "location":
+        return _location(event, meeting)
+    return Patch(rung, (("description", block.join(event.description, meeting)),))
+
+
+def _location(event: Event, meeting: Meeting) -> Patch | None:
+    # A place that the user wrote is theirs; and a location says neither passcode nor numbers.
+    is_free = not event.shown.location or event.shown.location in event.shown.join_urls
+    says_enough = is_shown(replace(event, shown=replace(event.shown, location=meeting.join_url)), meeting)
+    if not (is_free and says_enough and meeting.join_url):
+        return None
+    return Patch("location", (("location", meeting.join_url),))
+
+
+def _conference_data(event: Event, meeting: Meeting) -> dict[str, object]:
+    solution = event.solution
+    points: list[dict[str, str]] = []
+    if meeting.join_url:
+        video = {"entryPointType": "video", "uri": meeting.join_url}
+        points.append({**video, "passcode": meeting.passcode} if meeting.passcode else video)
+    points += [{"entryPointType": "phone", "uri": f"tel:{number.removeprefix('tel:')}"} for number in meeting.dial_in]
+    return {
+        "conferenceId": solution.conference_id if solution else meeting.meeting_id,
+        "conferenceSolution": {
+            "key": {"type": solution.key_type if solution else "addOn"},
+            "name": solution.name if solution else None,
+        },
+        "entryPoints": points,
+    }
+
+
+def write_backs_left(link: Link, today: date) -> int:
+    """How many write-backs this event may still get today without a user's change.
+
+    The cap stops a loop with whoever else rewrites the event.
+    """
+    spent = link.write_backs if link.write_backs_on == today else 0
+    return max(0, WRITE_BACKS_A_DAY - spent)

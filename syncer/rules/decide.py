@@ -1,0 +1,205 @@
+"""What an entry that was read means for its link, which link drives, and whether a meeting may go.
+
+Ladders: guards first, the most final case on top, the ordinary one last. Total: every input gets an answer.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta
+from enum import Enum
+
+from syncer.model.calendar import Calendar, CalendarKey, Event, Link, Policy, When
+from syncer.rules import match
+
+
+@dataclass(frozen=True, slots=True)
+class Put:
+    """The event is a link to this meeting.
+
+    is_news: something that the meeting or its guests see has changed. is_users: and not only what we write back.
+    """
+
+    event: Event
+    meeting_id: str
+    is_news: bool
+    is_users: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """The event's link goes. is_detaching: not by a user's act, so nothing may be deleted for it."""
+
+    event_id: str
+    reason: str
+    is_detaching: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """The event makes no link, and `explain` should say why. kind: guest or series."""
+
+    event_id: str
+    kind: str
+    etag: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """The event says nothing about any link."""
+
+    event_id: str
+
+
+Decision = Put | Drop | Note | Pass
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """Under which circumstances an event was seen.
+
+    sees_details: the answer's accessRole is writer or owner. is_repinned: matchers or window changed since the last
+    read. since: events that ended before this instant start no new link.
+    """
+
+    calendar: Calendar
+    policy: Policy
+    sees_details: bool
+    is_repinned: bool
+    since: datetime
+
+
+def link(event: Event, known: Link | None, sight: Sight) -> Decision:
+    """What one entry means for the link that it has (`known`) or could have."""
+    if event.is_cancelled:
+        return Drop(event.event_id, "the event was deleted, or moved away") if known else Pass(event.event_id)
+    if event.is_of_a_series:
+        return Note(event.event_id, "series", event.etag, "meetings of series are not kept in step yet")
+    if not (sight.sees_details and event.has_details):
+        return Pass(event.event_id)
+    meeting_id = match.meeting_id(event.solution, sight.policy.matchers)
+    if not is_organizers(event, sight.calendar):
+        return _of_a_guest(event, meeting_id, known)
+    if meeting_id is None:
+        return _without_meeting(event, known, sight)
+    if known is None and is_over(event, sight.since):
+        return Pass(event.event_id)
+    is_users = known is None or known.meeting_id != meeting_id or meant(event) != meant(known.event)
+    is_news = is_users or (known is not None and event.shown != known.event.shown)
+    return Put(event, meeting_id, is_news=is_news, is_users=is_users)
+
+
+def _of_a_guest(event: Event, meeting_id: str | None, known: Link | None) -> Decision:
+    if known is not None:
+        return Drop(event.event_id, "another calendar organizes the event now")
+    if meeting_id is not None:
+        return Note(event.event_id, "guest", event.etag, "a guest's copy: its organizer's calendar decides")
+    return Pass(event.event_id)
+
+
+def _without_meeting(event: Event, known: Link | None, sight: Sight) -> Decision:
+    if known is None:
+        return Pass(event.event_id)
+    if sight.is_repinned and event.solution is not None:
+        return Drop(event.event_id, "the tenant's matchers changed", is_detaching=True)
+    return Drop(event.event_id, "the event refers to another conference now, or to none")
+
+
+def is_organizers(event: Event, calendar: Calendar) -> bool:
+    """This copy is the organizer's. `self` is relative to the calendar and missing on secondary ones, so addresses
+    count too. Source: Calendar API, Event.organizer."""
+    return event.is_organizer_self or (event.organizer is not None and event.organizer in calendar.addresses)
+
+
+def meant(event: Event) -> tuple[object, ...]:
+    """What people said with an event: the parts that its meeting or its driver depend on. An RSVP changes none."""
+    return (
+        event.status,
+        event.organizer,
+        event.title,
+        event.description,
+        event.starts,
+        event.ends,
+        event.created_at,
+        event.attendee_count,
+    )
+
+
+def is_over(event: Event, at: datetime) -> bool:
+    """The event ended before this instant. An event without an end is not over."""
+    return event.ends is not None and instant(event.ends) < at
+
+
+def instant(when: When) -> datetime:
+    """The instant, or for a day the last one that some zone of the world calls its start (UTC-12)."""
+    if when.at is not None:
+        return when.at
+    assert when.day is not None  # noqa: S101 (When holds one of the two)
+    return datetime.combine(when.day, time.min, UTC) + timedelta(hours=12)
+
+
+def driver(links: Sequence[Link], last: tuple[CalendarKey, str] | None, now: datetime) -> Link | None:
+    """The link that decides: the last driver while it is there, else the earliest created that is not over.
+
+    last: calendar and event id of the driver so far.
+    """
+    for candidate in links:
+        if last == (candidate.key, candidate.event_id):
+            return candidate
+    alive = [candidate for candidate in links if not is_over(candidate.event, now)]
+    return min(alive or links, key=_age, default=None)
+
+
+def _age(candidate: Link) -> tuple[datetime, int, str]:
+    created = candidate.event.created_at or datetime.max.replace(tzinfo=UTC)
+    return (created, candidate.key.calendar_id, candidate.event_id)
+
+
+class Farewell(Enum):
+    """What a last look at the driver's event says about deleting its meeting."""
+
+    DELETED = "deleted"
+    PERHAPS_MOVED = "perhaps moved"
+    STILL_THERE = "still there"
+    ELSEWHERE = "elsewhere"
+
+
+def farewell(event: Event | None, meeting_id: str, calendar: Calendar, policy: Policy) -> Farewell:
+    """What the driver's event, read once more, says. None: it was not found.
+
+    DELETED: cancelled with the organizer's details, or swapped away by the organizer. PERHAPS_MOVED: a bare stub or
+    nothing. STILL_THERE: it refers to the meeting. ELSEWHERE: somebody else's event refers to it.
+    Source: Calendar API, Event.status, on cancelled events.
+    """
+    if event is None or not event.has_details:
+        return Farewell.PERHAPS_MOVED
+    if event.is_cancelled:
+        return Farewell.DELETED if is_organizers(event, calendar) else Farewell.PERHAPS_MOVED
+    if match.meeting_id(event.solution, policy.matchers) != meeting_id:
+        return Farewell.DELETED
+    return Farewell.STILL_THERE if is_organizers(event, calendar) else Farewell.ELSEWHERE
+
+
+@dataclass(frozen=True, slots=True)
+class Removals:
+    """Deletions against what there is, for one calendar and for one tenant.
+
+    *_leaving: conferences whose deletion waits, is held or happened within the hour. *_total: those and the live ones.
+    """
+
+    calendar_leaving: int
+    calendar_total: int
+    tenant_leaving: int
+    tenant_total: int
+
+
+def is_guarded(removals: Removals, policy: Policy) -> bool:
+    """So many meetings would go at once that a person must say yes."""
+    of_calendar = max(policy.guard_calendar_count, removals.calendar_total * policy.guard_calendar_percent / 100)
+    of_tenant = max(policy.guard_tenant_count, removals.tenant_total * policy.guard_tenant_percent / 100)
+    return removals.calendar_leaving > of_calendar or removals.tenant_leaving > of_tenant
+
+
+def orphans(links: Iterable[Link], read_from: datetime | None) -> list[Link]:
+    """Of the links that a full read did not see, those that it should have seen. read_from: None if it read all."""
+    return [stale for stale in links if read_from is None or not is_over(stale.event, read_from)]

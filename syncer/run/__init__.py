@@ -1,0 +1,1 @@
+"""The loops: taking and keeping leases, sweeping, pushing, and ending well."""

@@ -1,0 +1,97 @@
+"""Ownership: takes leases on projects, keeps them while the worker lives, lists what they cover, gives them back."""
+
+import asyncio
+from dataclasses import dataclass
+from uuid import UUID, uuid4
+
+import structlog
+
+from syncer.model.calendar import Lease
+from syncer.rules.schedule import Schedule
+from syncer.store import calendars, leases
+from syncer.sync.tools import Project, Tenure, Tools
+
+log = structlog.get_logger()
+# The owner stops this much before the database would let another in: clocks' rates differ, and timers come late.
+_MARGIN = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """lease_seconds: how long a lease lasts. cycle_seconds: between two looks at a calendar."""
+
+    lease_seconds: float
+    cycle_seconds: float
+
+
+class Ownership:
+    """The projects that this worker serves, by id. owner: fresh for each process, so that no epoch is mistaken."""
+
+    def __init__(self, tools: Tools, pace: Pace) -> None:
+        self.owner: UUID = uuid4()
+        self.projects: dict[int, Project] = {}
+        self._tools = tools
+        self._pace = pace
+        self._broken: dict[str, str] = {}
+
+    async def beat(self) -> None:
+        """One beat: set the clock, renew what is held, take what is free, list it all anew.
+
+        Raises StoreError; what is held then runs out by itself.
+        """
+        self._tools.clock.shift = await leases.clock_shift(self._tools.database)
+        await self._renew()
+        await self._take()
+        for project in list(self.projects.values()):
+            await self._list(project)
+
+    async def release(self) -> None:
+        """Gives everything back, so that the next worker need not wait."""
+        for project in self.projects.values():
+            project.tenure.end()
+        self.projects.clear()
+        await leases.release(self._tools.database, self.owner)
+
+    async def _renew(self) -> None:
+        deadline = self._deadline()
+        held = [project.lease for project in self.projects.values()]
+        if not held:
+            return
+        kept = await leases.renew(
+            self._tools.database, self.owner, held, lease_seconds=self._pace.lease_seconds, now=self._tools.clock()
+        )
+        for project_id, project in list(self.projects.items()):
+            if project_id in kept:
+                project.tenure.prolong(deadline)
+            else:
+                self._lose(project_id, project)
+
+    def _lose(self, project_id: int, project: Project) -> None:
+        project.tenure.end()
+        del self.projects[project_id]
+        log.warning("lease lost", project_id=project_id)
+
+    async def _take(self) -> None:
+        deadline = self._deadline()
+        taken = await leases.take(
+            self._tools.database, self.owner, lease_seconds=self._pace.lease_seconds, now=self._tools.clock()
+        )
+        for lease in taken:
+            self.projects[lease.project_id] = self._project(lease, deadline)
+            log.info("lease taken", project_id=lease.project_id, epoch=lease.epoch)
+
+    def _project(self, lease: Lease, deadline: float) -> Project:
+        return Project(Tenure(lease, deadline), Schedule(self._pace.cycle_seconds))
+
+    async def _list(self, project: Project) -> None:
+        tenants, broken = await calendars.tenants(self._tools.database, project.lease.project_id)
+        served = await calendars.served(self._tools.database, project.lease.project_id)
+        project.list_anew(tenants, served, self._tools.clock())
+        for tenant in broken:
+            if self._broken.get(tenant.slug) != tenant.reason:
+                self._broken[tenant.slug] = tenant.reason
+                log.error("tenant set aside", tenant=tenant.slug, reason=tenant.reason)
+
+    def _deadline(self) -> float:
+        # From before the statement is sent: the database counts from later, so ours always ends first.
+        return asyncio.get_running_loop().time() + self._pace.lease_seconds * (1 - _MARGIN)

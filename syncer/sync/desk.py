@@ -1,0 +1,67 @@
+"""One push at work: its conference as it stands, its provider calls, and what is written down of them."""
+
+from dataclasses import dataclass, replace
+
+from syncer.model.calendar import Tenant
+from syncer.model.conference import Change, Conference, Outcome, Retry
+from syncer.model.errors import FencedOut
+from syncer.rules import timing
+from syncer.store import conferences
+from syncer.store.conferences import Told
+from syncer.sync.tools import Project, Tools
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """conference: as it stands by now. failures: in a row before this push."""
+
+    tools: Tools
+    project: Project
+    tenant: Tenant
+    conference: Conference
+    failures: int
+
+    def having(self, conference: Conference) -> "Desk":
+        """The same desk with the conference as it stands now."""
+        return replace(self, conference=conference)
+
+    async def call(self, change: Change) -> Outcome:
+        """One provider call, which ends before the lease does. Raises FencedOut if the lease is over already."""
+        try:
+            async with self.project.tenure.bounded():
+                return await self.tools.providers.apply(self.tenant, change)
+        except TimeoutError:
+            return Retry("the lease ended before the answer came", is_in_doubt=True)
+
+    async def settle(self, after: Conference, *told: Told, reason: str | None = None) -> "Desk":
+        """Writes down how the conference stands now: what was wanted when the push began is dealt with."""
+        settled = replace(after, applied_version=after.wanted_version, is_in_doubt=False, failures=0, next_try_at=None)
+        return await self.note(settled, *told, reason=reason)
+
+    async def note(self, after: Conference, *told: Told, reason: str | None = None, is_touched: bool = False) -> "Desk":
+        """Writes down how the conference stands now; what is wanted stays due.
+
+        is_touched: it is to be pushed again under a version of its own. Raises FencedOut when the lease is another's,
+        and leaves a doubt, for something may have been sent.
+        """
+        lease = self.project.lease
+        try:
+            await conferences.record(self.tools.database, lease, after, told, reason=reason, is_touched=is_touched)
+        except FencedOut:
+            await conferences.doubt(self.tools.database, after)
+            raise
+        return self.having(after)
+
+    async def postpone(self, retry: Retry, *, during: str) -> None:
+        """Writes down that it is to be tried again, and when. Told once, when it begins to fail."""
+        at = timing.retry_at(
+            self.failures + 1, now=self.tools.clock(), jitter=self.tools.chance(), asked_seconds=retry.after_seconds
+        )
+        after = replace(
+            self.conference,
+            failures=self.failures + 1,
+            next_try_at=at,
+            is_in_doubt=self.conference.is_in_doubt or retry.is_in_doubt,
+        )
+        told = [Told("retry", {"reason": retry.reason, "during": during})] if self.failures == 0 else []
+        await self.note(after, *told, reason=f"{during}: {retry.reason}")

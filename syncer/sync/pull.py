@@ -1,0 +1,124 @@
+"""Pull: work through one calendar's changes, page by page, and write down what was seen.
+
+The conferences that a read touches are pushed after its last page, never on half a calendar.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import assert_never
+
+from syncer.clients.google.calendar import Failed, Looked
+from syncer.model.calendar import Calendar, Cursor, Event, Link, Page
+from syncer.model.errors import AlreadyGone, Missing
+from syncer.rules import decide, parse, reading
+from syncer.store import calendars
+from syncer.store.calendars import LinkDrop, LinkPut, NotePut, PageCommit
+from syncer.sync import sweep
+from syncer.sync.tools import Project, Tools
+
+
+async def pull(tools: Tools, project: Project, calendar: Calendar, page: Page) -> set[int]:
+    """Reads a calendar to the end, from a page that was fetched already; gives the conferences that it touched.
+
+    Raises what the walls raise; each page that was committed stays.
+    """
+    touched: set[int] = set()
+    while True:
+        commit = await _decided(tools, project, calendar, page)
+        touched.update(await calendars.commit_page(tools.database, project.lease, calendar.key, commit))
+        calendar = replace(calendar, cursor=commit.cursor)
+        project.moved.pop(calendar.key, None)
+        project.keep_cursor(calendar.key, calendar.cursor)
+        if calendar.cursor.page_token is None:
+            return touched
+        page = await _next_page(tools, calendar)
+
+
+async def _next_page(tools: Tools, calendar: Calendar) -> Page:
+    (answer,) = await tools.google.look([sweep.look(calendar)])
+    match answer:
+        case Failed():
+            raise answer.error
+        case Looked():
+            return parse.page(answer.body, zones=tools.zones)
+        case _:
+            assert_never(answer)
+
+
+async def _decided(tools: Tools, project: Project, calendar: Calendar, page: Page) -> PageCommit:
+    """What one page says about links, and on the last page of a full read also what it no longer says."""
+    policy = project.tenants[calendar.key.tenant_id].policy
+    cursor = reading.advanced(calendar.cursor, page, reading.pin(calendar, policy))
+    sight = decide.Sight(
+        calendar=calendar,
+        policy=policy,
+        sees_details=page.sees_details,
+        is_repinned=reading.is_repinned(calendar, policy),
+        since=tools.clock() - policy.window,
+    )
+    known = await calendars.links_of(tools.database, calendar.key, [event.event_id for event in page.events])
+    decisions = [decide.link(event, known.get(event.event_id), sight) for event in page.events]
+    notes = [NotePut(entry.event_id, "set_aside", entry.etag, entry.reason) for entry in page.set_aside]
+    if cursor.page_token is None and calendar.cursor.is_full_read:
+        orphans = await _orphans(tools, calendar, page)
+        known.update({orphan.event_id: orphan for orphan in orphans})
+        decisions += [await _verified(tools, orphan, sight) for orphan in orphans]
+    return _commit(cursor, decisions, known, notes, page)
+
+
+async def _orphans(tools: Tools, calendar: Calendar, page: Page) -> list[Link]:
+    """Links that this full read should have seen and has not."""
+    named = {event.event_id for event in page.events} | {entry.event_id for entry in page.set_aside}
+    left = await calendars.left_behind(tools.database, calendar.key, calendar.cursor.generation)
+    return [link for link in decide.orphans(left, calendar.cursor.read_from) if link.event_id not in named]
+
+
+async def _verified(tools: Tools, orphan: Link, sight: decide.Sight) -> decide.Decision:
+    """What the event of an orphan says when it is asked for by name."""
+    try:
+        body = await tools.google.get(sight.calendar, orphan.event_id)
+    except (Missing, AlreadyGone):
+        return decide.Drop(orphan.event_id, "the event is not there any more")
+    read = parse.event(body, zones=tools.zones)
+    return decide.link(read, orphan, sight) if isinstance(read, Event) else decide.Pass(orphan.event_id)
+
+
+def _commit(
+    cursor: Cursor,
+    decisions: Sequence[decide.Decision],
+    known: dict[str, Link],
+    notes: list[NotePut],
+    page: Page,
+) -> PageCommit:
+    puts: list[LinkPut] = []
+    drops: list[LinkDrop] = []
+    losses: list[str] = []
+    for decision in decisions:
+        match decision:
+            case decide.Put(event, meeting_id, is_news, is_users):
+                puts.append(LinkPut(event, meeting_id, is_news, is_users))
+                before = known.get(event.event_id)
+                if before is not None and before.meeting_id != meeting_id:
+                    losses.append(before.meeting_id)
+            case decide.Drop(event_id, reason, is_detaching):
+                drops.append(LinkDrop(event_id, known[event_id].meeting_id, reason, is_detaching))
+            case decide.Note(event_id, kind, etag, reason):
+                notes.append(NotePut(event_id, kind, etag, reason))
+            case decide.Pass():
+                pass
+            case _:
+                assert_never(decision)
+    return PageCommit(
+        cursor=cursor,
+        puts=tuple(_last_of_each(puts)),
+        drops=tuple(drops),
+        notes=tuple({note.event_id: note for note in notes}.values()),
+        losses=tuple(losses),
+        event_ids=tuple(event.event_id for event in page.events),
+        time_zone=page.time_zone,
+    )
+
+
+def _last_of_each(puts: Sequence[LinkPut]) -> list[LinkPut]:
+    # A row cannot be written twice by one statement; an entry that stands twice on a page counts as it stands last.
+    return list({put.event.event_id: put for put in puts}.values())

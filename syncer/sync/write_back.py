@@ -1,0 +1,129 @@
+"""Write back: let each event show what its meeting is, under If-Match, and never over a user's edit."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from enum import Enum
+
+from syncer.model.calendar import Calendar, Event, Link
+from syncer.model.conference import Meeting, Retry
+from syncer.model.errors import AccessDenied, AlreadyGone, Conflict, Missing, OutsideError, Refused
+from syncer.rules import compose, decide, match, parse
+from syncer.store import conferences
+from syncer.store.conferences import Told
+from syncer.sync.desk import Desk
+
+_ATTEMPTS = 5
+
+
+class _Step(Enum):
+    """What came of one attempt. UNSAID: this way does not work, the next may. OVERTAKEN: the event has changed."""
+
+    DONE = "done"
+    UNSAID = "unsaid"
+    OVERTAKEN = "overtaken"
+
+
+@dataclass(frozen=True, slots=True)
+class _Try:
+    """One event to write back to. stored: as its row has it. link: as it was read last. failed_rungs: did not work."""
+
+    stored: Link
+    link: Link
+    calendar: Calendar
+    meeting: Meeting
+    failed_rungs: frozenset[str] = frozenset()
+
+
+async def write_back(desk: Desk, links: Sequence[Link]) -> None:
+    """Brings every event of a conference to show its meeting; what cannot be done now is due again later.
+
+    Raises FencedOut or a StoreError.
+    """
+    meeting = desk.conference.meeting
+    if meeting is None:
+        return
+    try:
+        for link in links:
+            calendar = desk.project.calendars.get(link.key)
+            if calendar is not None and not compose.is_shown(link.event, meeting):
+                await _write_back_one(desk, _Try(link, link, calendar, meeting))
+    except OutsideError as error:
+        trouble = Retry(str(error), error.retry_after_seconds, is_in_doubt=True)
+        await desk.postpone(trouble, during="writing back to an event")
+
+
+async def _write_back_one(desk: Desk, attempt: _Try) -> None:
+    today = desk.tools.clock().date()
+    conflicts = 0
+    while patch := _next_patch(desk, attempt):
+        if compose.write_backs_left(attempt.link, today) == 0:
+            return
+        step, attempt = await _patch(desk, attempt, patch)
+        if step is _Step.DONE:
+            return
+        if step is _Step.OVERTAKEN:
+            conflicts += 1
+            if conflicts == _ATTEMPTS:
+                raise Conflict("Google", 412, "the event changed each time it was written to")
+            fresh = await _read_again(desk, attempt)
+            if fresh is None:
+                return
+            attempt = fresh
+    if attempt.failed_rungs:
+        told = Told(
+            "write_back_refused", {"rungs": sorted(attempt.failed_rungs)}, attempt.link.key, attempt.link.event_id
+        )
+        await _record(desk, attempt, attempt.link.event, told, rung=None)
+
+
+def _next_patch(desk: Desk, attempt: _Try) -> compose.Patch | None:
+    options = compose.patches(attempt.link, attempt.meeting, desk.tenant.policy.ladder)
+    return next((patch for patch in options if patch.rung not in attempt.failed_rungs), None)
+
+
+async def _patch(desk: Desk, attempt: _Try, patch: compose.Patch) -> tuple[_Step, _Try]:
+    """Sends one patch. Its answer is the read-back, for Google may take it and drop what it says."""
+    link = attempt.link
+    failed = replace(attempt, failed_rungs=attempt.failed_rungs | {patch.rung})
+    try:
+        async with desk.project.tenure.bounded():
+            body = await desk.tools.google.patch(attempt.calendar, link.event_id, dict(patch.body), etag=link.etag)
+    except (Conflict, TimeoutError):
+        return _Step.OVERTAKEN, attempt
+    except (Refused, AccessDenied):
+        return _Step.UNSAID, failed
+    except (Missing, AlreadyGone):
+        return _Step.DONE, attempt
+    read = parse.event(body, zones=desk.tools.zones)
+    if not isinstance(read, Event):
+        return _Step.UNSAID, failed
+    if not compose.is_shown(read, attempt.meeting):
+        return _Step.UNSAID, replace(failed, link=replace(link, event=read))
+    told = Told("wrote_back", {"rung": patch.rung}, link.key, link.event_id)
+    await _record(desk, attempt, read, told, rung=patch.rung)
+    return _Step.DONE, attempt
+
+
+async def _record(desk: Desk, attempt: _Try, read: Event, told: Told, *, rung: str | None) -> None:
+    # What people changed meanwhile is left to the next pull, or it would never reach the meeting.
+    is_ours_alone = decide.meant(read) == decide.meant(attempt.stored.event)
+    event = read if is_ours_alone else attempt.stored.event
+    today = desk.tools.clock().date()
+    lease = desk.project.lease
+    await conferences.wrote_back(desk.tools.database, lease, attempt.stored, event, told, rung=rung, today=today)
+
+
+async def _read_again(desk: Desk, attempt: _Try) -> _Try | None:
+    """The event as it is now, to decide again; None when it is no link to this meeting any more."""
+    try:
+        body = await desk.tools.google.get(attempt.calendar, attempt.link.event_id)
+    except (Missing, AlreadyGone):
+        return None
+    read = parse.event(body, zones=desk.tools.zones)
+    if not isinstance(read, Event) or read.is_cancelled or not read.has_details:
+        return None
+    if not decide.is_organizers(read, attempt.calendar):
+        return None
+    if match.meeting_id(read.solution, desk.tenant.policy.matchers) != attempt.link.meeting_id:
+        return None
+    return replace(attempt, link=replace(attempt.link, event=read))
