@@ -1,0 +1,174 @@
+"""The simulated Google's control face: sets the stage, turns faults on, tells what happened.
+
+Requests and answers are JSON; a wrong request is answered 400, 404 or 409 with {"error": "<a sentence>"}.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import orjson
+from aiohttp import web
+
+from syncer.simulator.google import grants, loading, times
+from syncer.simulator.google.diary import Note
+from syncer.simulator.google.faces import Stage
+from syncer.simulator.google.grants import Grants
+from syncer.simulator.google.times import Json
+
+Answering = Callable[[web.Request], Awaitable[Json]]
+
+
+class Wrong(Exception):
+    """A control request that makes no sense; the message is the answer."""
+
+    def __init__(self, message: str, status: int = 400) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class Control:
+    """The answers of the control face."""
+
+    def __init__(self, stage: Stage, known_grants: Grants) -> None:
+        self._stage = stage
+        self._grants = known_grants
+
+    def routes(self) -> list[web.RouteDef]:
+        """What it answers, all below `simulator/`."""
+        return [
+            web.post("/simulator/calendars", _answered(self.add_calendar)),
+            web.post("/simulator/service-accounts", _answered(self.add_service_account)),
+            web.post("/simulator/users", _answered(self.add_user)),
+            web.post("/simulator/calendars/{calendarId}/load", _answered(self.load)),
+            web.get("/simulator/clock", _answered(self.clock)),
+            web.put("/simulator/clock", _answered(self.set_clock)),
+            web.get("/simulator/diary", _answered(self.diary)),
+            web.get("/simulator/faults", _answered(self.faults)),
+            web.put("/simulator/faults", _answered(self.set_faults)),
+            web.post("/simulator/forget", _answered(self.forget)),
+            web.post("/simulator/expire-access-tokens", _answered(self.expire_access_tokens)),
+        ]
+
+    async def add_calendar(self, request: web.Request) -> Json:
+        """Make a calendar: primary when its id is its owner's address."""
+        body = await _body(request)
+        calendar_id = _address(body, "id")
+        owner = _address(body, "owner") if body.get("owner") else calendar_id
+        zone_name = body.get("time_zone", "UTC")
+        if times.zone_named(zone_name) is None:
+            raise Wrong(f"There is no time zone named {zone_name!r}.")
+        if calendar_id in self._stage.world.calendars:
+            raise Wrong(f"There is already a calendar with the id {calendar_id}.", 409)
+        summary = str(body.get("summary") or calendar_id)
+        made = self._stage.world.add_calendar(calendar_id, owner, time_zone=zone_name, summary=summary)
+        return {"id": made.id, "owner": owner, "primary": made.is_primary, "time_zone": zone_name, "summary": summary}
+
+    async def add_service_account(self, request: web.Request) -> Json:
+        """A key file for a new service account that may act as the users of some domains."""
+        domains = (await _body(request)).get("domains")
+        if not isinstance(domains, list) or not all(isinstance(name, str) for name in domains):
+            raise Wrong("Give the domains whose users the service account may act as, as a list of names.")
+        key = await asyncio.to_thread(grants.new_key)
+        return self._grants.add_account(key, frozenset(name.lower() for name in domains), _token_uri(request))
+
+    async def add_user(self, request: web.Request) -> Json:
+        """A refresh grant of a user, who is made if there is none of that address."""
+        email = _address(await _body(request), "email")
+        self._stage.world.users.add(email)
+        return self._grants.add_refresh(email, _token_uri(request))
+
+    async def load(self, request: web.Request) -> Json:
+        """Put events into a calendar as they stand."""
+        calendar_id = request.match_info["calendarId"].lower()
+        calendar = self._stage.world.calendars.get(calendar_id)
+        if calendar is None:
+            raise Wrong(f"There is no calendar with the id {calendar_id}.", 404)
+        try:
+            count = loading.load(self._stage.world, calendar, (await _body(request)).get("events"))
+        except loading.Unloadable as unloadable:
+            raise Wrong(str(unloadable)) from unloadable
+        note = Note("POST", request.path, kind="load", status=200, actor="people", calendar_id=calendar_id)
+        self._stage.diary.write(note)
+        return {"loaded": count, "change_number": self._stage.world.number}
+
+    async def clock(self, _: web.Request) -> Json:
+        """The simulated instant."""
+        return {"now": self._stage.world.now_stamp()}
+
+    async def set_clock(self, request: web.Request) -> Json:
+        """Set it; time runs on from there."""
+        at = times.instant((await _body(request)).get("now"))
+        if at is None:
+            raise Wrong('Give the instant as {"now": "2026-12-01T09:00:00Z"}, with an offset.')
+        self._stage.world.clock.set(at)
+        return await self.clock(request)
+
+    async def diary(self, request: web.Request) -> Json:
+        """The entries after a number."""
+        after = request.query.get("after", "0")
+        if not (after.isascii() and after.isdigit()):
+            raise Wrong("Give the number of the last entry you know as after=<number>.")
+        return {"entries": self._stage.diary.after(int(after))}
+
+    async def faults(self, _: web.Request) -> Json:
+        """What is set, and what has happened."""
+        return self._stage.faults.settings()
+
+    async def set_faults(self, request: web.Request) -> Json:
+        """Set chances and next times."""
+        body = await _body(request)
+        for name in ("chance", "next"):
+            if not isinstance(body.get(name, {}), dict):
+                raise Wrong(f"Give {name} as an object from kinds of faults to numbers.")
+        self._stage.faults.set(body.get("chance"), body.get("next"))
+        return self._stage.faults.settings()
+
+    async def forget(self, request: web.Request) -> Json:
+        """Let old sync tokens die."""
+        before = (await _body(request)).get("before")
+        if before is not None and (isinstance(before, bool) or not isinstance(before, int)):
+            raise Wrong("Give a change number as before, or null to forget everything up to now.")
+        return {"forgotten_before": self._stage.world.forget(before)}
+
+    async def expire_access_tokens(self, _: web.Request) -> Json:
+        """Let all access tokens end now."""
+        return {"expired": self._grants.expire_access_tokens()}
+
+
+def _answered(answer: Answering) -> Callable[[web.Request], Awaitable[web.Response]]:
+    async def respond(request: web.Request) -> web.Response:
+        status = 200
+        try:
+            body = await answer(request)
+        except Wrong as wrong:
+            status, body = wrong.status, {"error": str(wrong)}
+        except ValueError as wrong_value:
+            status, body = 400, {"error": str(wrong_value)}
+        return web.Response(body=orjson.dumps(body), status=status, content_type="application/json")
+
+    return respond
+
+
+async def _body(request: web.Request) -> dict[str, Any]:
+    text = await request.read()
+    try:
+        body = orjson.loads(text) if text else {}
+    except orjson.JSONDecodeError:
+        raise Wrong("The body is no JSON.") from None
+    if not isinstance(body, dict):
+        raise Wrong("The body is no JSON object.")
+    return body
+
+
+def _address(body: Json, name: str) -> str:
+    value = body.get(name)
+    if not isinstance(value, str) or "@" not in value:
+        raise Wrong(f"Give an address such as ana@tenant-a.test as {name}.")
+    return value.lower()
+
+
+def _token_uri(request: web.Request) -> str:
+    return f"{request.scheme}://{request.host}/token"

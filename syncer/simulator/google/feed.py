@@ -1,0 +1,80 @@
+"""Answers `events.list`: whole listings, changes since a sync token, and their pages."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from syncer.simulator.google import listing, refusals, render, tokens
+from syncer.simulator.google.listing import ListQuery
+from syncer.simulator.google.render import View
+from syncer.simulator.google.times import Json
+from syncer.simulator.google.tokens import PageToken, SyncToken
+from syncer.simulator.google.world import Calendar, Entry, World
+
+
+def page(world: World, calendar: Calendar, asked: ListQuery, view: View) -> Json:
+    """One `calendar#events` answer.
+
+    Raises Refusal, among others 410 when the sync token is over.
+    """
+    since = _checked_sync(world, calendar, asked.sync_token) if asked.sync_token else None
+    place = _checked_page(world, calendar, asked) if asked.page_token else _first_page(world, calendar, asked, since)
+    rows, next_offset = _rows(calendar, place, asked)
+    is_delta = place.mode == "delta"
+    shown = [entry for entry in rows if is_delta or listing.lets_through(calendar, entry, asked)]
+    view = replace(view, bare_tombstones=not asked.show_deleted)
+    answer = render.envelope(calendar, view.role, view.zone_name)
+    answer["items"] = [render.event(calendar, entry, view) for entry in shown]
+    if next_offset is not None:
+        answer["nextPageToken"] = tokens.sealed(world, replace(place, offset=next_offset))
+    elif asked.gives_token:
+        newest = SyncToken(calendar.id, place.ceiling, asked.pinned, calendar.acl_epoch)
+        answer["nextSyncToken"] = tokens.sealed(world, newest)
+    return answer
+
+
+def differs_from_token(world: World, asked: ListQuery) -> bool:
+    """Whether a query comes with a token that another query was given: undefined at Google, a fault in a client."""
+    token = tokens.opened_sync(world, asked.sync_token)
+    return token is not None and token.fingerprint != asked.pinned
+
+
+def _checked_sync(world: World, calendar: Calendar, text: str) -> SyncToken:
+    token = tokens.opened_sync(world, text)
+    if token is None or token.calendar_id != calendar.id:
+        raise refusals.invalid("Invalid sync token value.", parameter="syncToken")
+    is_over = token.position < world.forgotten_before or token.position > world.number
+    if is_over or token.acl_epoch != calendar.acl_epoch:
+        raise refusals.full_sync_required()
+    return token
+
+
+def _checked_page(world: World, calendar: Calendar, asked: ListQuery) -> PageToken:
+    token = tokens.opened_page(world, asked.page_token)
+    if token is None or token.calendar_id != calendar.id or token.fingerprint != asked.whole:
+        raise refusals.invalid("Invalid page token value.", parameter="pageToken")
+    return token
+
+
+def _first_page(world: World, calendar: Calendar, asked: ListQuery, since: SyncToken | None) -> PageToken:
+    if asked.updated_min is not None and asked.updated_min < world.oldest_updated_min():
+        raise refusals.updated_min_too_long_ago()
+    mode = "delta" if since else "ordered" if asked.is_ordered else "full"
+    offset = since.position if since else 0
+    return PageToken(calendar.id, mode, offset, world.number, asked.whole)
+
+
+def _rows(calendar: Calendar, place: PageToken, asked: ListQuery) -> tuple[list[Entry], int | None]:
+    """The rows of a page before filtering, and the offset of the next page, None after the last.
+
+    The page is cut before it is filtered, so that a page may be short or empty, as Google's.
+    """
+    if place.mode == "delta":
+        changed = [(at, row) for at, row in calendar.changed_after(place.offset) if at <= place.ceiling]
+        cut = changed[: asked.max_results]
+        return [row for _, row in cut], cut[-1][0] if len(changed) > len(cut) else None
+    rows = [calendar.entries[event_id] for event_id in calendar.order[place.offset :]]
+    if place.mode == "ordered":
+        rows = sorted(calendar.entries.values(), key=lambda entry: str(entry.resource["updated"]))[place.offset :]
+    cut_rows = rows[: asked.max_results]
+    return cut_rows, place.offset + len(cut_rows) if len(rows) > len(cut_rows) else None

@@ -1,0 +1,163 @@
+"""The simulated Google's memory: calendars, their entries and change logs, users, and one counter of changes.
+
+A stored resource is never changed in place: a change stores a new one, so that parts may be shared.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from itertools import takewhile
+
+from syncer.simulator.clock import SimulatedClock
+from syncer.simulator.google.times import Json, stamp
+
+FIRST_ETAG = 3_588_000_000_000_000
+BASE32HEX = "0123456789abcdefghijklmnopqrstuv"
+ROLES = ("freeBusyReader", "reader", "writer", "owner")
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where an entry stands: a calendar's id and an id on it."""
+
+    calendar_id: str
+    event_id: str
+
+
+@dataclass(slots=True)
+class Entry:
+    """One event on one calendar: its newest state and the number of its last change.
+
+    resource: all fields but kind, etag and the self flags. is_bare: a cancelled entry that kept no details.
+    home: the organizer's copy when this is a guest's. copies: by calendar id, on the organizer's copy.
+    was_removed: a guest's copy that the guest took away. fell_with_master: an exception cancelled with its
+    series.
+    """
+
+    resource: Json
+    number: int
+    is_bare: bool = False
+    home: Address | None = None
+    copies: dict[str, str] = field(default_factory=dict)
+    was_removed: bool = False
+    fell_with_master: bool = False
+
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether the event is deleted, or the instance called off."""
+        return self.resource.get("status") == "cancelled"
+
+    @property
+    def etag(self) -> str:
+        """The entry's etag, its quotes included."""
+        return f'"{FIRST_ETAG + self.number * 1000}"'
+
+
+@dataclass(slots=True)
+class Calendar:
+    """A calendar: its entries by id in the order of their making, and its log of changes.
+
+    log: event id by change number, ascending; only the last change of each entry is in it.
+    acl: role by user; the owner's is always there. acl_epoch: raised by each change of the list.
+    """
+
+    id: str
+    owner: str
+    time_zone: str
+    summary: str
+    made_at_number: int
+    entries: dict[str, Entry] = field(default_factory=dict)
+    order: list[str] = field(default_factory=list)
+    log: dict[int, str] = field(default_factory=dict)
+    acl: dict[str, str] = field(default_factory=dict)
+    acl_epoch: int = 0
+
+    @property
+    def is_primary(self) -> bool:
+        """Whether this is its owner's own calendar."""
+        return self.id == self.owner
+
+    def changed_after(self, number: int) -> list[tuple[int, Entry]]:
+        """The entries changed after that change, oldest first, each once in its newest state."""
+        newest_first = takewhile(lambda at: at > number, reversed(self.log))
+        found = [(at, self.entries[self.log[at]]) for at in newest_first]
+        found.reverse()
+        return found
+
+    def exceptions_of(self, master_id: str) -> Iterator[tuple[str, Entry]]:
+        """The stored exceptions and cancelled instances of a series, by id."""
+        master = self.entries.get(master_id)
+        if master is None or not master.resource.get("recurrence"):
+            return
+        for event_id, entry in self.entries.items():
+            if entry.resource.get("recurringEventId") == master_id:
+                yield event_id, entry
+
+
+class World:
+    """All that the simulator remembers, in memory only; every random choice comes from the seed."""
+
+    def __init__(self, clock: SimulatedClock, seed: int) -> None:
+        self.clock = clock
+        self.seed = seed
+        self.calendars: dict[str, Calendar] = {}
+        self.users: set[str] = set()
+        self.number = 0
+        self.forgotten_before = 0
+        self.chance = random.Random(f"{seed}:choices")
+        self._ids = random.Random(f"{seed}:ids")
+
+    def next_number(self) -> int:
+        """The number of a new change; numbers grow over all calendars."""
+        self.number += 1
+        return self.number
+
+    def now_stamp(self) -> str:
+        """The simulated instant as `updated` writes it."""
+        return stamp(self.clock.now())
+
+    def new_event_id(self) -> str:
+        """A server-chosen event id."""
+        return "".join(self._ids.choices(BASE32HEX, k=26))
+
+    def new_meet_code(self) -> str:
+        """A Meet code, aaa-bbbb-ccc."""
+        letters = self._ids.choices("abcdefghijklmnopqrstuvwxyz", k=10)
+        return "-".join("".join(letters[a:b]) for a, b in ((0, 3), (3, 7), (7, 10)))
+
+    def add_calendar(self, calendar_id: str, owner: str, *, time_zone: str, summary: str) -> Calendar:
+        """Make a calendar; its owner becomes a user if it is none yet."""
+        calendar = Calendar(calendar_id, owner, time_zone, summary, self.next_number(), acl={owner: "owner"})
+        self.calendars[calendar_id] = calendar
+        self.users.add(owner)
+        return calendar
+
+    def store(self, calendar: Calendar, entry: Entry, resource: Json) -> Entry:
+        """Keep a new state of an entry, as the newest change of its calendar."""
+        event_id = resource["id"]
+        stored = calendar.entries.get(event_id)
+        if stored is None:
+            calendar.order.append(event_id)
+        else:
+            del calendar.log[stored.number]
+        entry.resource, entry.number = resource, self.next_number()
+        calendar.entries[event_id] = entry
+        calendar.log[entry.number] = event_id
+        return entry
+
+    def forget(self, before: int | None) -> int:
+        """Let sync tokens older than that change die; None lets all that were given out die.
+
+        Gives the change number before which nothing is remembered now.
+        """
+        if before is None:
+            before = self.next_number()
+        self.forgotten_before = max(self.forgotten_before, min(before, self.number))
+        return self.forgotten_before
+
+    def oldest_updated_min(self) -> datetime:
+        """The earliest `updatedMin` that the feed still answers (a guess: 28 days back)."""
+        return self.clock.now() - timedelta(days=28)
