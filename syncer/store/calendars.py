@@ -25,10 +25,15 @@ class BrokenTenant:
 
 @dataclass(frozen=True, slots=True)
 class LinkPut:
-    """A link to write. is_news: the conference is touched. is_users: people changed the event, not only we."""
+    """A link to write.
+
+    is_new: there was none from this event to this meeting. is_news: the conference is touched. is_users: people
+    changed the event, not only we.
+    """
 
     event: Event
     meeting_id: str
+    is_new: bool
     is_news: bool
     is_users: bool
 
@@ -176,8 +181,13 @@ def _ours(row: Row | None) -> None:
 
 
 def _history(page: PageCommit) -> list[dict[str, Any]]:
-    put = [
-        {"kind": "linked", "event_id": put.event.event_id, "meeting_id": put.meeting_id, "detail": {}}
+    seen: list[dict[str, Any]] = [
+        {
+            "kind": "linked" if put.is_new else "changed",
+            "event_id": put.event.event_id,
+            "meeting_id": put.meeting_id,
+            "detail": {},
+        }
         for put in page.puts
         if put.is_users
     ]
@@ -195,7 +205,7 @@ def _history(page: PageCommit) -> list[dict[str, Any]]:
         for note in page.notes
         if note.kind == "set_aside"
     ]
-    return put + dropped + aside
+    return seen + dropped + aside
 
 
 def _cursor_document(page: PageCommit) -> dict[str, object]:

@@ -96,9 +96,10 @@ def _commit(
     for decision in decisions:
         match decision:
             case decide.Put(event, meeting_id, is_news, is_users):
-                puts.append(LinkPut(event, meeting_id, is_news, is_users))
                 before = known.get(event.event_id)
-                if before is not None and before.meeting_id != meeting_id:
+                is_new = before is None or before.meeting_id != meeting_id
+                puts.append(LinkPut(event, meeting_id, is_new, is_news, is_users))
+                if before is not None and is_new:
                     losses.append(before.meeting_id)
             case decide.Drop(event_id, reason, is_detaching):
                 drops.append(LinkDrop(event_id, known[event_id].meeting_id, reason, is_detaching))

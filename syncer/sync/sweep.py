@@ -106,6 +106,7 @@ async def setback(tools: Tools, project: Project, calendar: Calendar, error: Syn
     if verdict.standing is timing.Standing.READ_ANEW:
         await calendars.restart(tools.database, project.lease, calendar.key, str(error))
         project.forget_cursor(calendar.key)
+        project.note_failure(replace(calendar, failures=failures, next_look_at=None))
         return verdict.at
     failed = replace(calendar, failures=failures, next_look_at=verdict.at)
     await calendars.failed(tools.database, project.lease, failed, state=verdict.standing.value, reason=str(error))

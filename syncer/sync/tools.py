@@ -88,8 +88,10 @@ class Project:
             if known is not None:
                 fresh[key] = replace(calendar, cursor=known.cursor, failures=known.failures)
         added = fresh.keys() - self.calendars.keys()
+        is_restart = not self.calendars
+        urgent = {key for key in added if not is_restart or fresh[key].cursor.sync_token is None}
         self.tenants, self.calendars = tenants, fresh
-        self.schedule.keep(fresh, now)
+        self.schedule.keep(fresh, now, urgent=urgent)
         for key in added:
             later = fresh[key].next_look_at
             if later is not None and later > now:

@@ -34,7 +34,7 @@ SELECT calendar.tenant_id, calendar_id, tenant.slug AS tenant, google_id, subjec
     calendar.state, calendar.reason, next_look_at, failures, sync_token IS NOT NULL AS has_sync_token,
     page_token IS NOT NULL AS is_between_pages, is_full_read, generation, time_zone, changed_at,
     calendar.created_at, tenant.state AS tenant_state, project.slug AS project,
-    lease.until > syncer.clock() AS is_served, lease.owner IS NOT NULL AS was_served,
+    lease.until > syncer.clock() AS is_served, lease.epoch > 0 AS was_served,
     (SELECT count(*) FROM syncer.link
         WHERE link.tenant_id = calendar.tenant_id AND link.calendar_id = calendar.calendar_id) AS links
 FROM syncer.calendar JOIN syncer.tenant USING (tenant_id)

@@ -1,0 +1,154 @@
+"""`syncer calendar`: calendars that are looked at."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from syncer.cli import connect, options, output, standing
+from syncer.cli.output import AsJson
+
+if TYPE_CHECKING:
+    from syncer.store.overview import CalendarView
+
+Slug = Annotated[str, Parameter(help="The tenant's name.")]
+GoogleId = Annotated[str, Parameter(help="The calendar's id at Google.")]
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CalendarOptions:
+    """The options of `syncer calendar add`."""
+
+    subject: Annotated[
+        str | None, Parameter(help="User whom a service account speaks for; not needed with a user's own grant.")
+    ] = None
+    credential: Annotated[str | None, Parameter(help="Its own credential, before the tenant's.")] = None
+    address: Annotated[
+        tuple[str, ...],
+        Parameter(help="A further address that is its owner's. May be repeated.", negative="", show_default=False),
+    ] = ()
+
+
+_PLAIN = CalendarOptions()
+
+
+async def add(
+    tenant: Slug, google_id: GoogleId, /, *, chosen: CalendarOptions = _PLAIN, as_json: AsJson = False
+) -> None:
+    """Add a calendar to a tenant; a running worker sees it within seconds.
+
+    Example: syncer calendar add acme ana@example.org --subject ana@example.org
+    """
+    from syncer.store import tenants
+
+    own = None if chosen.credential is None else options.reference("--credential", chosen.credential)
+    calendar = tenants.NewCalendar(
+        google_id, subject=chosen.subject, credential=own, addresses=frozenset(chosen.address)
+    )
+    async with connect.store() as database:
+        calendar_id = await tenants.add_calendar(database, tenant, calendar)
+    if as_json:
+        output.document({"tenant": tenant, "calendar": google_id, "calendar_id": calendar_id})
+        return
+    output.lines([f"Calendar {google_id} is added to tenant {tenant}."])
+    output.advise(f"syncer calendar explain {tenant} {google_id}")
+
+
+async def list_all(tenant: Slug | None = None, /, *, as_json: AsJson = False) -> None:
+    """List the calendars of all tenants, or of one.
+
+    Example: syncer calendar list acme
+    """
+    from syncer.store import overview
+
+    async with connect.store() as database:
+        found = await overview.calendars(database, tenant)
+    if as_json:
+        output.document(found)
+        return
+    output.table(
+        ("tenant", "calendar", "state", "read", "events", "failures", "reason"),
+        [
+            (one.tenant, one.google_id, one.state, standing.reading(one), one.links, one.failures or None, one.reason)
+            for one in found
+        ],
+    )
+    last = found[-1] if found else None
+    output.advise(
+        f"syncer calendar explain {last.tenant} {last.google_id}" if last else "syncer calendar add TENANT ADDRESS"
+    )
+
+
+async def show(tenant: Slug, google_id: GoogleId, /, *, as_json: AsJson = False) -> None:
+    """Show one calendar.
+
+    Example: syncer calendar show acme ana@example.org
+    """
+    from syncer.store import overview
+
+    async with connect.store() as database:
+        found = await overview.calendar(database, tenant, google_id)
+    if as_json:
+        output.document(found)
+        return
+    output.fields(_fields(found))
+    output.advise(f"syncer calendar explain {tenant} {google_id}")
+
+
+async def explain(tenant: Slug, google_id: GoogleId, /, *, as_json: AsJson = False) -> None:
+    """Say why a calendar is or is not up to date, and what happens next.
+
+    Example: syncer calendar explain acme ana@example.org
+    """
+    from syncer.store import overview
+
+    async with connect.store() as database:
+        found = await overview.standing(database, tenant, google_id)
+    sentences = standing.sentences(found)
+    if as_json:
+        output.document(
+            {"is_up_to_date": standing.is_up_to_date(found), "sentences": sentences, "standing": found},
+        )
+        return
+    output.lines(sentences)
+    output.advise(standing.next_command(found))
+
+
+async def release(tenant: Slug, google_id: GoogleId, /, *, as_json: AsJson = False) -> None:
+    """Let the held deletions of a calendar through: its meetings without an event are deleted.
+
+    Example: syncer calendar release acme ana@example.org
+    """
+    from syncer.store import tenants
+
+    async with connect.store() as database:
+        count = await tenants.release(database, tenant, google_id)
+    if as_json:
+        output.document({"tenant": tenant, "calendar": google_id, "released": count})
+        return
+    if count:
+        output.lines([f"{output.counted(count, 'deletion').capitalize()} of {google_id} let through; due at once."])
+    else:
+        output.lines([f"No deletion of {google_id} is held; nothing was changed."])
+    output.advise(f"syncer calendar explain {tenant} {google_id}")
+
+
+def _fields(found: "CalendarView") -> dict[str, object]:
+    return {
+        "calendar": found.google_id,
+        "tenant": found.tenant,
+        "state": found.state,
+        "reason": found.reason,
+        "subject": found.subject,
+        "credential": found.credential or "the tenant's",
+        "addresses": found.addresses,
+        "read": standing.reading(found),
+        "full reads begun": found.generation,
+        "last change seen": found.changed_at,
+        "time zone": found.time_zone,
+        "failures in a row": found.failures,
+        "next look not before": found.next_look_at,
+        "events with a meeting": found.links,
+        "added": found.created_at,
+    }

@@ -1,0 +1,104 @@
+"""`syncer conference`: meetings as they are kept in step."""
+
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from syncer.cli import connect, output, story
+from syncer.cli.output import AsJson
+
+if TYPE_CHECKING:
+    from syncer.store.overview import ConferenceView, LinkView
+
+Slug = Annotated[str, Parameter(help="The tenant's name.")]
+MeetingId = Annotated[str, Parameter(help="The meeting's id at its provider.")]
+
+
+async def list_all(
+    tenant: Slug | None = None,
+    /,
+    *,
+    limit: Annotated[int, Parameter(help="At most so many.")] = 1000,
+    as_json: AsJson = False,
+) -> None:
+    """List the conferences of all tenants, or of one, newest first.
+
+    Example: syncer conference list acme
+    """
+    from syncer.store import overview
+
+    async with connect.store() as database:
+        found = await overview.conferences(database, tenant, most=max(limit, 1))
+    if as_json:
+        output.document(found)
+    else:
+        output.table(
+            ("tenant", "meeting", "state", "in step", "events", "calendar", "reason"),
+            [
+                (one.tenant, one.meeting_id, one.state, story.step(one), one.links, one.driver, one.reason)
+                for one in found
+            ],
+        )
+    if len(found) == limit:
+        output.say(f"These are the first {limit}; --limit shows more.")
+    if not as_json and found:
+        output.advise(f"syncer conference history {found[0].tenant} {found[0].meeting_id}")
+
+
+async def show(tenant: Slug, meeting_id: MeetingId, /, *, as_json: AsJson = False) -> None:
+    """Show one conference: what its events want, and how its meeting was left.
+
+    Example: syncer conference show acme 81234567890
+    """
+    from syncer.store import overview
+
+    async with connect.store() as database:
+        found = await overview.conference(database, tenant, meeting_id)
+        links = await overview.links(database, found)
+    if as_json:
+        output.document({"conference": found, "links": links})
+        return
+    output.fields(_fields(found, links))
+    output.advise(f"syncer conference history {tenant} {meeting_id}")
+
+
+async def history(tenant: Slug, meeting_id: MeetingId, /, *, as_json: AsJson = False) -> None:
+    """Tell what was done to a meeting, when and why.
+
+    Example: syncer conference history acme 81234567890
+    """
+    from syncer.store import overview
+
+    async with connect.store() as database:
+        found = await overview.conference(database, tenant, meeting_id)
+        happenings = await overview.history(database, found)
+    if as_json:
+        output.document(happenings)
+        return
+    output.lines([f"{one.at:%Y-%m-%d %H:%M:%S} UTC  {story.sentence(one)}" for one in happenings])
+    if not happenings:
+        output.say(f"Nothing was done to meeting {meeting_id} yet.")
+    output.advise(f"syncer conference show {tenant} {meeting_id}")
+
+
+def _fields(found: "ConferenceView", links: "list[LinkView]") -> dict[str, object]:
+    return {
+        "meeting": found.meeting_id,
+        "tenant": found.tenant,
+        "state": found.state,
+        "reason": found.reason,
+        "in step": story.step(found),
+        "title": found.applied.get("title"),
+        "starts": story.time_of(found.applied.get("starts")),
+        "ends": story.time_of(found.applied.get("ends")),
+        "join URL": story.without_query(found.meeting.get("join_url")),
+        "driven by": f"{found.driver} {found.driver_event_id}" if found.driver else None,
+        "events": [f"{link.google_id} {link.event_id}" for link in links],
+        "failures in a row": found.failures,
+        "next try": found.next_try_at,
+        "last event went": found.unlinked_at,
+        "deleted not before": found.delete_after,
+        "deleted": found.deleted_at,
+        "read back": found.read_back_at,
+        "first seen": found.created_at,
+    }

@@ -1,0 +1,205 @@
+"""`syncer demo`: calendars, people who edit them, faults, and a judge who says whether every meeting followed."""
+
+import asyncio
+import shlex
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from syncer.cli import connect, output
+from syncer.cli.output import AsJson
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+    from syncer.simulator.demo.report import Report
+    from syncer.simulator.demo.staging import Stage
+
+Exports = Annotated[
+    list[Path] | None,
+    Parameter(name="--ics", negative="", help="An .ics export to take events from; may be repeated."),
+]
+Tenants = Annotated[int, Parameter(help="How many tenants.")]
+Calendars = Annotated[int, Parameter(help="How many calendars each tenant has.")]
+Edits = Annotated[int, Parameter(help="How many edits people make in all.")]
+Seed = Annotated[int, Parameter(help="Where chance starts: the same seed, the same script.")]
+KillWorkers = Annotated[
+    bool, Parameter(negative="", help="Kill the worker (SIGKILL) at random moments, and restart it.")
+]
+Keep = Annotated[bool, Parameter(negative="", help="Leave everything running until Ctrl-C, to look around.")]
+
+
+async def demo(
+    *,
+    ics: Exports = None,
+    tenants: Tenants = 2,
+    calendars: Calendars = 3,
+    edits: Edits = 60,
+    seed: Seed = 1,
+    kill_workers: KillWorkers = False,
+    as_json: AsJson = False,
+    keep: Keep = False,
+) -> int:
+    """Let people edit simulated calendars while faults happen, and judge whether every meeting followed.
+
+    It runs the real worker on a throw-away Postgres, or on SYNCER_DATABASE_URL, where it leaves nothing behind.
+
+    Example: syncer demo --edits 200 --seed 7
+    """
+    from syncer.simulator.demo.play import perform
+    from syncer.simulator.demo.staging import staged
+    from syncer.simulator.demo.wishes import Wishes
+
+    wishes = Wishes(tuple(ics or ()), tenants, calendars, edits, seed, kill_workers)
+    settings = connect.settings()
+    async with staged(wishes, settings) as stage:
+        with _watching(edits) as audience:
+            report = await perform(stage, audience)
+        if as_json:
+            output.document(report.as_json())
+        else:
+            _show(report)
+        if keep:
+            await _keep(stage)
+    return 0 if report.is_good else 1
+
+
+class _Screen:
+    """Progress on stderr: a bar on a terminal, a line a stage elsewhere."""
+
+    def __init__(self, progress: "Progress", bar: "TaskID") -> None:
+        self._progress = progress
+        self._bar = bar
+        self._last = ""
+
+    def tell(self, sentence: str) -> None:
+        self._progress.update(self._bar, description=sentence)
+        if not self._progress.console.is_terminal and sentence != self._last:
+            output.say(f"{sentence} …")
+        self._last = sentence
+
+    def count(self, edits: int) -> None:
+        self._progress.update(self._bar, completed=edits)
+
+
+@contextmanager
+def _watching(edits: int) -> Iterator[_Screen]:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    console = Console(stderr=True)
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(20), MofNCompleteColumn())
+    progress = Progress(
+        *columns,
+        TextColumn("edits"),
+        TimeElapsedColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
+    with progress:
+        yield _Screen(progress, progress.add_task("Setting the stage", total=edits))
+
+
+def _show(report: "Report") -> None:
+    from syncer.simulator.demo import latency
+
+    rows = [
+        (
+            tally.kind.value.replace("_", " "),
+            tally.edits,
+            tally.following,
+            _milliseconds(latency.percentile(tally.latencies_ms, 0.5)),
+            _milliseconds(latency.percentile(tally.latencies_ms, 0.95)),
+        )
+        for tally in report.tallies()
+    ]
+    output.table(("edit", "made", "follow", "p50", "p95"), rows)
+    output.lines(_sentences(report))
+
+
+def _milliseconds(value: float | None) -> str:
+    return "" if value is None else f"{value:,.0f} ms"
+
+
+def _sentences(report: "Report") -> Iterator[str]:
+    told = report.as_json()
+    yield ""
+    yield f"Faults: {', '.join(_spoken(told['faults_by_kind']))}."
+    yield (
+        f"{output.counted(told['google_requests'], 'request')} to Google, "
+        f"{output.counted(told['provider_calls'], 'call')} to the provider, "
+        f"{output.counted(told['write_backs'], 'write-back')}, "
+        f"{output.counted(told['conflicts_412'], 'conflict')} (412), in {told['seconds']} s."
+    )
+    yield (
+        "Deletes, swaps and moves away wait for the grace of 2 s before a meeting goes; "
+        "change at provider is timed until the event shows it."
+    )
+    if report.size.importable or report.skipped:
+        yield f"Imported {output.counted(told['importable'], 'single event')}; {len(report.skipped)} left out:"
+        yield from (f"  {one.uid or 'an entry without UID'}: {one.reason}" for one in report.skipped)
+    yield ""
+    yield from _verdict(report)
+
+
+_FAULTS = {
+    "google_410": ("expired sync token", "expired sync tokens"),
+    "google_412": ("edit just before a patch", "edits just before a patch"),
+    "google_5xx": ("error of Google's", "errors of Google's"),
+    "provider_slow": ("slow provider answer", "slow provider answers"),
+    "provider_5xx": ("provider error", "provider errors"),
+    "provider_429": ("provider refusal (429)", "provider refusals (429)"),
+    "answer_lost": ("lost answer", "lost answers"),
+    "worker_killed": ("worker kill", "worker kills"),
+}
+
+
+def _spoken(faults: dict[str, int]) -> Iterator[str]:
+    for kind, count in faults.items():
+        yield output.counted(count, *_FAULTS[kind])
+
+
+def _verdict(report: "Report") -> Iterator[str]:
+    told = report.as_json()
+    meetings = len(report.verdict.standings)
+    if report.clearing.was_held_right:
+        yield (
+            f"One calendar was cleared: {output.counted(told['held'], 'deletion')} waited for a person, "
+            f"and {told['released']} went through when released."
+        )
+    if report.converged:
+        yield f"The judge: all {output.counted(meetings, 'meeting')} are right; none lost, none doubled, none wrong."
+    else:
+        yield (
+            f"The judge: of {output.counted(meetings, 'meeting')} {told['lost']} lost, {told['doubled']} doubled, "
+            f"{told['wrong']} wrong."
+        )
+        yield from (
+            f"  {finding.tenant} {finding.meeting_id}: {finding.sentence}" for finding in report.verdict.findings
+        )
+    if report.unsettled is not None:
+        yield f"Not at rest: {report.unsettled}."
+    if report.missing:
+        yield f"Never happened: {', '.join(report.missing)}."
+
+
+async def _keep(stage: "Stage") -> None:
+    """Wait for Ctrl-C; everything goes on meanwhile."""
+    place = stage.town.world.places[0]
+    variables = " ".join(f"{name}={shlex.quote(value)}" for name, value in stage.worker.environment.items())
+    output.say("Everything is left running. To look around, from another terminal:")
+    output.say(f"  export {variables}")
+    output.say("  syncer tenant list")
+    output.say(f"  syncer calendar explain {place.tenant} {place.calendar_id}")
+    output.say(f"  curl {stage.town.google_root}simulator/diary")
+    output.say(f"  curl {stage.town.vendor_root}simulator/diary")
+    output.say(f"The worker's log: {stage.worker.log_path}. Ctrl-C ends it all.")
+    ended = asyncio.Event()
+    for bell in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(bell, ended.set)
+    await ended.wait()

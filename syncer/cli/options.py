@@ -1,0 +1,93 @@
+"""What people write as options, made into values: durations, matchers, the ladder of write-back, provider settings."""
+
+import re
+from collections.abc import Sequence
+from datetime import timedelta
+from importlib import metadata
+
+from syncer.model.calendar import Matcher
+from syncer.model.errors import OperatorError
+
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+_DURATION = re.compile(r"(?:\d{1,6}[smhd])+")
+_MATCHER_FIELDS = {
+    "type": "solution_type",
+    "name": "solution_name",
+    "uri": "uri_prefix",
+    "parameter": "parameter",
+}
+_RUNGS = ("conferenceData", "location", "description")
+
+
+def duration(option: str, text: str) -> timedelta:
+    """`90s`, `10m`, `1h30m`, `1d` as a duration. Raises OperatorError naming the option."""
+    if text == "0":
+        return timedelta(0)
+    if not _DURATION.fullmatch(text):
+        raise _wrong(f"{option} is a duration such as 90s, 10m, 1h30m or 1d, not {text!r}")
+    whole = timedelta(0)
+    for count, unit in re.findall(r"(\d+)([smhd])", text):
+        whole += timedelta(**{_UNITS[unit]: int(count)})
+    return whole
+
+
+def matchers(texts: Sequence[str]) -> tuple[Matcher, ...]:
+    """Each text, `type=addOn,name=Example Meeting`, as a matcher; without any the one for all add-ons' conferences.
+
+    A comma within a value is written twice. Raises OperatorError.
+    """
+    return tuple(_matcher(text) for text in texts) or (Matcher(solution_type="addOn"),)
+
+
+def ladder(text: str) -> tuple[str, ...]:
+    """The rungs of write-back in order, `conferenceData,location,description` or `none`. Raises OperatorError."""
+    if text == "none":
+        return ()
+    rungs = tuple(rung.strip() for rung in text.split(","))
+    if len(set(rungs)) != len(rungs) or not set(rungs) <= set(_RUNGS):
+        raise _wrong(f"--write-back takes each of {', '.join(_RUNGS)} at most once, or none; not {text!r}")
+    return rungs
+
+
+def reference(option: str, text: str) -> str:
+    """A reference to a credential. Raises OperatorError without showing the text: it may be the secret itself."""
+    kind, _, name = text.partition(":")
+    if kind not in ("file", "env") or not name:
+        raise _wrong(
+            f"{option} takes a reference, never the secret itself: file:NAME for a file in "
+            "SYNCER_CREDENTIALS_FOLDER, or env:NAME for a variable named SYNCER_CREDENTIAL_…"
+        )
+    return text
+
+
+def provider(name: str) -> str:
+    """The name of an installed provider. Raises OperatorError naming those there are."""
+    names = sorted(metadata.entry_points(group="syncer.providers").names)
+    if name not in names:
+        raise _wrong(f"--provider {name!r} is not installed; there is {', '.join(names)}")
+    return name
+
+
+def web_address(option: str, text: str) -> str:
+    """An http or https URL. Raises OperatorError without showing it: it may hold a password."""
+    if not re.fullmatch(r"https?://[^\s/?#@]+[^\s@]*", text):
+        raise _wrong(f"{option} takes a whole URL without a user name, such as https://meet.example.org/hooks/calendar")
+    return text
+
+
+def _matcher(text: str) -> Matcher:
+    found: dict[str, str] = {}
+    for part in text.replace(",,", "\0").split(","):
+        name, is_set, value = part.replace("\0", ",").partition("=")
+        name, value = name.strip(), value.strip()
+        if not is_set or not value or name not in _MATCHER_FIELDS or _MATCHER_FIELDS[name] in found:
+            raise _wrong(
+                f"--matcher takes type=, name=, uri= and parameter=, each at most once and with a value, "
+                f"as in 'type=addOn,name=Example Meeting'; not {text!r}"
+            )
+        found[_MATCHER_FIELDS[name]] = value
+    return Matcher(**found)
+
+
+def _wrong(sentence: str) -> OperatorError:
+    return OperatorError(f"{sentence}.", exit_code=2)

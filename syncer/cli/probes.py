@@ -1,0 +1,238 @@
+"""The probes of `syncer check`, from the database outwards. Each looks and changes nothing."""
+
+import os
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING
+
+from syncer.cli import connect
+from syncer.cli.output import as_sentence, counted
+from syncer.model.errors import (
+    AccessDenied,
+    GrantLost,
+    Missing,
+    OperatorError,
+    SyncerError,
+    Throttled,
+    TokenRefused,
+    Unreachable,
+)
+
+if TYPE_CHECKING:
+    from syncer.clients.google.auth import Credentials
+    from syncer.clients.google.calendar import GoogleCalendar
+    from syncer.clients.http import Http
+    from syncer.clients.providers.directory import Providers
+    from syncer.model.calendar import Calendar, Tenant
+    from syncer.settings import Settings
+    from syncer.store.database import Database
+
+_OLDEST_POSTGRES = 15
+_CLOCK_SECONDS = 5.0
+_PROBE_SECONDS = 10.0
+# A full read from here on is a small one.
+_FAR = timedelta(days=3650)
+
+Tell = Callable[["Finding"], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one probe found. sentence: what works, or what does not and what to do."""
+
+    what: str
+    is_well: bool
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Outside:
+    """The clients, made as the worker makes them."""
+
+    http: "Http"
+    credentials: "Credentials"
+    google: "GoogleCalendar"
+    providers: "Providers"
+
+
+async def try_all(chosen: "Settings", tell: Tell) -> None:
+    """Tries everything, telling each finding as it comes. Without a usable database nothing else can be tried."""
+    from syncer.store.database import Database
+
+    if chosen.database_url is not None and not await _try_database(chosen.database_url.get_secret_value(), tell):
+        return
+    async with connect.address(chosen) as dsn, Database.opened(dsn, connections=1) as database:
+        if chosen.database_url is None:
+            tell(Finding("database", True, "The embedded Postgres works and is up to date."))
+        tell(await _tried("clock", _database_clock(database)))
+        await _try_outside(chosen, database, tell)
+
+
+async def _try_database(dsn: str, tell: Tell) -> bool:
+    """Whether the operator's database can be used; the first thing that fails ends it."""
+    for what, probe in (("database", _server), ("privileges", _privileges), ("migrations", _migrations)):
+        finding = await _tried(what, probe(dsn))
+        tell(finding)
+        if not finding.is_well:
+            return False
+    return True
+
+
+async def _try_outside(chosen: "Settings", database: "Database", tell: Tell) -> None:
+    from syncer.clients.google.auth import Credentials
+    from syncer.clients.google.calendar import GoogleCalendar
+    from syncer.clients.http import Http
+    from syncer.clients.providers.directory import Providers
+    from syncer.clients.references import References
+
+    references = References(folder=chosen.credentials_folder, env_prefix=chosen.credentials_prefix, environ=os.environ)
+    async with Http(private_networks=chosen.private_networks) as http:
+        credentials = Credentials(http, references, token_uris=chosen.token_uris)
+        google = GoogleCalendar(http, credentials, api_root=chosen.google_api_root, deadline_seconds=_PROBE_SECONDS)
+        providers = Providers(http, references, deadline_seconds=_PROBE_SECONDS)
+        outside = _Outside(http, credentials, google, providers)
+        tell(await _tried("Google's clock", _google_clock(http, chosen.google_api_root)))
+        await _try_tenants(database, outside, tell)
+
+
+async def _try_tenants(database: "Database", outside: _Outside, tell: Tell) -> None:
+    from syncer.store import calendars, overview
+
+    for project in await overview.projects(database):
+        tenants, broken = await calendars.tenants(database, project.project_id)
+        for one in broken:
+            tell(Finding(f"tenant {one.slug}", False, as_sentence(one.reason)))
+        served = await calendars.served(database, project.project_id)
+        for tenant in tenants.values():
+            mine = [calendar for calendar in served if calendar.key.tenant_id == tenant.tenant_id]
+            await _try_tenant(tenant, mine, outside, tell)
+
+
+async def _try_tenant(tenant: "Tenant", served: "list[Calendar]", outside: _Outside, tell: Tell) -> None:
+    if not served:
+        sentence = f"It has no calendar yet; `syncer calendar add {tenant.slug} ADDRESS` adds one."
+        tell(Finding(f"Google for {tenant.slug}", True, sentence))
+    for reference in sorted({calendar.credential for calendar in served}):
+        its = [calendar for calendar in served if calendar.credential == reference]
+        finding = await _tried(f"credential of {tenant.slug}", _credential(outside, reference))
+        tell(finding)
+        if finding.is_well:
+            tell(await _tried(f"Google for {tenant.slug}", _look(outside, its[0])))
+    tell(await _tried(f"provider of {tenant.slug}", _provider(outside, tenant)))
+
+
+async def _tried(what: str, probe: Awaitable[str]) -> Finding:
+    try:
+        return Finding(what, True, as_sentence(await probe))
+    except SyncerError as error:
+        return Finding(what, False, f"{as_sentence(str(error))}{_remedy(error)}")
+
+
+async def _server(dsn: str) -> str:
+    from syncer.store import overview
+    from syncer.store.database import Database
+    from syncer.store.reach import reach
+
+    await reach(dsn)
+    async with Database.opened(dsn, connections=1) as database:
+        major = await overview.version(database) // 10_000
+    if major < _OLDEST_POSTGRES:
+        raise OperatorError(f"Postgres {major} is too old; use {_OLDEST_POSTGRES} or newer.")
+    return f"Postgres {major} answers"
+
+
+async def _privileges(dsn: str) -> str:
+    lacking = await connect.missing_privileges(dsn)
+    if lacking is not None:
+        raise OperatorError(lacking)
+    return "the database user has the rights it needs"
+
+
+async def _migrations(dsn: str) -> str:
+    from syncer.store.migrate import status
+
+    found = await status(dsn)
+    if found.pending:
+        missing = counted(len(found.pending), "migration is", "migrations are")
+        raise OperatorError(f"{missing} missing ({', '.join(found.pending)}); run `syncer migrate`.")
+    if found.unknown:
+        return f"none is missing; a newer syncer has applied {', '.join(found.unknown)}"
+    return "none is missing"
+
+
+async def _database_clock(database: "Database") -> str:
+    from syncer.store import overview
+
+    before = time.time()
+    real_at, at = await overview.clock(database)
+    _agrees("The database's clock", real_at, before)
+    moved = at - real_at
+    if abs(moved) > timedelta(seconds=1):
+        return f"it agrees with the database's; this is a test cluster whose time is moved by {moved}"
+    return "it agrees with the database's"
+
+
+async def _google_clock(http: "Http", root: str) -> str:
+    from syncer.clients.http import Limits
+
+    limits = Limits(deadline_seconds=_PROBE_SECONDS, body_bytes=1 << 20)
+    # Any answer will do: without a token it is a refusal, with the time on it.
+    url = f"{root}calendar/v3/calendars/primary"
+    before = time.time()
+    answer = await http.send("GET", url, headers={}, body=None, limits=limits)
+    try:
+        theirs = parsedate_to_datetime(answer.headers.get("date", "")).astimezone(UTC)
+    except ValueError:
+        return f"{root} answers, without saying what time it is"
+    _agrees("Google's clock", theirs, before)
+    return f"{root} answers, and our clock agrees with its own"
+
+
+def _agrees(whose: str, theirs: datetime, before: float) -> None:
+    """Compares with our own time, between `before` (seconds since 1970) and now. Raises OperatorError."""
+    early = before - theirs.timestamp()
+    late = theirs.timestamp() - time.time()
+    apart = max(early, late)
+    if apart > _CLOCK_SECONDS:
+        side = "behind" if early > late else "ahead of"
+        raise OperatorError(f"{whose} is {apart:.0f} s {side} ours; set this machine's clock by NTP.")
+
+
+async def _credential(outside: _Outside, reference: str) -> str:
+    outside.credentials.check(reference)
+    return f"{reference} can be used"
+
+
+async def _look(outside: _Outside, calendar: "Calendar") -> str:
+    from syncer.clients.google.calendar import Failed, Look
+    from syncer.model.calendar import Cursor
+
+    fresh = replace(calendar, cursor=Cursor())
+    (answered,) = await outside.google.look([Look(fresh, datetime.now(UTC) + _FAR)])
+    if isinstance(answered, Failed):
+        raise answered.error
+    return f"{calendar.google_id} can be read"
+
+
+async def _provider(outside: _Outside, tenant: "Tenant") -> str:
+    return await outside.providers.of(tenant).probe()
+
+
+def _remedy(error: SyncerError) -> str:
+    match error:
+        case GrantLost():
+            return " Let the user consent again, or the domain's administrator delegate to the service account."
+        case TokenRefused():
+            return " Give the credential anew."
+        case AccessDenied():
+            return " Enable the Calendar API in the project, or let the account see the calendar."
+        case Missing():
+            return " Correct the calendar's id or its --subject, or share the calendar with the account."
+        case Throttled():
+            return " Try again in a minute."
+        case Unreachable():
+            return " Check the network from here, and try again."
+    return ""

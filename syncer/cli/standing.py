@@ -1,0 +1,201 @@
+"""Why a calendar is or is not up to date, and what happens next, in plain sentences. Knows no database and no clock."""
+
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, TypeVar
+
+from syncer.cli.output import counted, moment
+
+if TYPE_CHECKING:
+    from syncer.store.overview import CalendarView, Driven, Note, Standing
+
+_SHOWN = 10
+_Row = TypeVar("_Row")
+
+
+def sentences(standing: "Standing") -> list[str]:
+    """The whole explanation, most important first. Holds ids, never text of events."""
+    calendar = standing.calendar
+    verdict = "is up to date" if is_up_to_date(standing) else "is not up to date"
+    return [
+        f"Calendar {calendar.google_id} of tenant {calendar.tenant} {verdict}.",
+        *_of_service(calendar, standing.at),
+        *_of_reading(calendar, standing.at),
+        *_of_pushes(standing.driven, standing.at),
+        *_of_deletions(standing),
+        *_of_notes(standing.notes),
+        _of_what_comes(standing),
+    ]
+
+
+def is_up_to_date(standing: "Standing") -> bool:
+    """Served, read to its end without failures, and every meeting it drives is as wanted."""
+    calendar = standing.calendar
+    is_read = calendar.has_sync_token and not calendar.is_between_pages and not calendar.is_full_read
+    is_open = any(one.is_behind or one.is_in_doubt or one.state == "held" for one in standing.driven)
+    return _is_looked_at(calendar) and is_read and calendar.failures == 0 and not is_open
+
+
+def reading(calendar: "CalendarView") -> str:
+    """In a few words, how far the calendar was read."""
+    if calendar.is_between_pages:
+        return "full read under way" if calendar.is_full_read else "changes being read"
+    if calendar.generation == 0:
+        return "not yet"
+    return "full read due" if calendar.is_full_read or not calendar.has_sync_token else "to its end"
+
+
+def next_command(standing: "Standing") -> str:
+    """What a person would do next."""
+    calendar = standing.calendar
+    if calendar.tenant_state == "paused":
+        return f"syncer tenant resume {calendar.tenant}"
+    if not calendar.is_served:
+        return "syncer run"
+    if any(one.state == "held" for one in standing.driven):
+        return _release(calendar)
+    if calendar.failures or calendar.state == "parked":
+        return "syncer check"
+    behind = next((one for one in standing.driven if one.is_behind or one.is_in_doubt), None)
+    if behind is not None:
+        return f"syncer conference history {calendar.tenant} {behind.meeting_id}"
+    return f"syncer conference list {calendar.tenant}"
+
+
+def _of_service(calendar: "CalendarView", now: datetime) -> Iterator[str]:
+    if calendar.tenant_state == "paused":
+        yield (
+            f"Tenant {calendar.tenant} is paused: nothing of it is read or changed until "
+            f"`syncer tenant resume {calendar.tenant}`."
+        )
+    if calendar.state == "paused":
+        yield f"The calendar is paused{_because(calendar.reason)}: it is neither read nor changed."
+    if calendar.state == "parked":
+        until = f" until {moment(calendar.next_look_at, now=now)}" if calendar.next_look_at else ""
+        yield f"The calendar is parked{until}{_because(calendar.reason)}."
+    if calendar.is_served:
+        yield f"A worker serves its project {calendar.project}."
+    else:
+        before = "any more; the last one's lease has ended" if calendar.was_served else "yet"
+        yield f"No worker serves its project {calendar.project} {before}. `syncer run` starts one."
+
+
+def _of_reading(calendar: "CalendarView", now: datetime) -> Iterator[str]:
+    if calendar.is_between_pages:
+        what = f"Full read number {calendar.generation}" if calendar.is_full_read else "A read of its changes"
+        yield f"{what} is under way and goes on at the page where it stands."
+    elif calendar.generation == 0:
+        yield "It has not been read yet: its first read is due."
+    elif calendar.is_full_read or not calendar.has_sync_token:
+        yield (
+            "A full read is due, for its sync token is no longer accepted or belongs to other settings; "
+            "what was read before stays."
+        )
+    else:
+        change = f"; the last change was seen at {moment(calendar.changed_at, now=now)}" if calendar.changed_at else ""
+        yield f"It was read to its end{change}."
+    if calendar.failures:
+        reason = _because(calendar.reason) if calendar.state != "parked" else ""
+        yield f"The last {counted(calendar.failures, 'look')} failed{reason}."
+
+
+def _of_pushes(driven: "Sequence[Driven]", now: datetime) -> Iterator[str]:
+    alive = [one for one in driven if one.state == "live"]
+    open_ones = [one for one in alive if one.is_behind or one.is_in_doubt]
+    refused = [one for one in alive if one.reason and one not in open_ones]
+    if not alive:
+        yield "It drives no meeting."
+        return
+    rest = "all of them as wanted" if not open_ones else f"{counted(len(open_ones), 'push', 'pushes')} to be made"
+    yield f"It drives {counted(len(alive), 'meeting')}, {rest}."
+    yield from _first(open_ones, lambda one: _of_push(one, now))
+    yield from _first(refused, lambda one: f"Meeting {one.meeting_id} stays as it is{_because(one.reason)}.")
+
+
+def _of_push(one: "Driven", now: datetime) -> str:
+    doubt = "; the outcome of its last call is unknown, so it is read back and pushed again" if one.is_in_doubt else ""
+    if not one.failures:
+        return f"Meeting {one.meeting_id} waits for its push{doubt}."
+    tried = "once" if one.failures == 1 else f"{one.failures} times"
+    again = f"; it is tried again at {moment(one.next_try_at, now=now)}" if one.next_try_at else ""
+    return f"Meeting {one.meeting_id} waits for its push, which failed {tried}{_because(one.reason)}{again}{doubt}."
+
+
+def _of_deletions(standing: "Standing") -> Iterator[str]:
+    held = [one for one in standing.driven if one.state == "held"]
+    leaving = [one for one in standing.driven if one.state == "leaving"]
+    if held:
+        yield (
+            f"{counted(len(held), 'deletion is', 'deletions are')} held for a person, for so many at once look like a "
+            f"mistake: `{_release(standing.calendar)}` lets them through. Other changes go on."
+        )
+        yield from _first(held, lambda one: f"Held: meeting {one.meeting_id}{_because(one.reason)}.")
+    if leaving:
+        yield (
+            f"{counted(len(leaving), 'meeting has', 'meetings have')} no event left. Each is deleted once its grace "
+            "is over, if its event is really gone then; a move or an undelete in that time brings it back."
+        )
+        yield from _first(leaving, lambda one: _of_leaving(one, standing.at))
+
+
+def _of_leaving(one: "Driven", now: datetime) -> str:
+    if one.delete_after is None:
+        return f"Leaving: meeting {one.meeting_id}{_because(one.reason)}."
+    when = "is over" if one.delete_after <= now else f"lasts until {moment(one.delete_after, now=now)}"
+    tried = f"; {counted(one.failures, 'try', 'tries')} failed{_because(one.reason)}" if one.failures else ""
+    again = f", the next is at {moment(one.next_try_at, now=now)}" if one.failures and one.next_try_at else ""
+    return f"Leaving: meeting {one.meeting_id}, whose grace {when}{tried}{again}."
+
+
+def _of_notes(notes: "Sequence[Note]") -> Iterator[str]:
+    aside = [note for note in notes if note.kind == "set_aside"]
+    guests = [note for note in notes if note.kind == "guest"]
+    series = [note for note in notes if note.kind == "series"]
+    if aside:
+        yield (
+            f"{counted(len(aside), 'entry is', 'entries are')} set aside, for they cannot be used; "
+            "each is tried again when it changes."
+        )
+        yield from _first(aside, lambda note: f"Set aside: {note.event_id}{_because(note.reason)}.")
+    if guests:
+        yield (
+            f"{counted(len(guests), 'entry is a guest copy', 'entries are guest copies')} of a meeting's event; "
+            "the organizer's calendar decides, a copy changes nothing."
+        )
+    if series:
+        yield (
+            f"{counted(len(series), 'entry belongs', 'entries belong')} to recurring events, whose meetings are not "
+            "kept in step yet."
+        )
+
+
+def _of_what_comes(standing: "Standing") -> str:
+    calendar = standing.calendar
+    if calendar.tenant_state == "paused" or calendar.state == "paused":
+        return "Next: nothing, until it is resumed."
+    if not calendar.is_served:
+        return "Next: nothing, until a worker runs."
+    if calendar.next_look_at is not None and calendar.next_look_at > standing.at:
+        return f"Next: it is looked at again at {moment(calendar.next_look_at, now=standing.at)}."
+    if calendar.is_between_pages or calendar.is_full_read:
+        return "Next: its read goes on with the next look, within a cycle; then the meetings it touched are pushed."
+    return "Next: it is looked at within a cycle (SYNCER_CYCLE_SECONDS); what changed is then read and pushed."
+
+
+def _is_looked_at(calendar: "CalendarView") -> bool:
+    return calendar.is_served and calendar.state == "active" and calendar.tenant_state == "active"
+
+
+def _because(reason: str | None) -> str:
+    return f" ({reason.rstrip('.')})" if reason else ""
+
+
+def _release(calendar: "CalendarView") -> str:
+    return f"syncer calendar release {calendar.tenant} {calendar.google_id}"
+
+
+def _first(rows: Sequence[_Row], tell: Callable[[_Row], str]) -> Iterator[str]:
+    """A sentence for each of the first rows, and how many more there are."""
+    yield from (f"  {tell(row)}" for row in rows[:_SHOWN])
+    if len(rows) > _SHOWN:
+        yield f"  … and {len(rows) - _SHOWN} more."
