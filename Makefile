@@ -1,6 +1,6 @@
 # Two commands matter: `make demo` and `make test`. Both set themselves up with Python 3.11+, git and make.
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
-	$$p -c 'import sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+	$$p -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 VENV := .venv
 BIN := $(VENV)/bin
 UV_VERSION := 0.13.9
@@ -27,18 +27,21 @@ format: $(VENV)/ready
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+# Keeps the versions that are locked; `make lock LOCK_ARGUMENTS=--upgrade` takes the newest that pyproject.toml allows.
 lock: $(VENV)/ready
+	echo "uv==$(UV_VERSION)" | $(BIN)/uv pip compile -q --universal --generate-hashes --no-header --no-annotate \
+		--python-version 3.11 - -o requirements/uv.txt
 	$(BIN)/uv pip compile -q --universal --generate-hashes --no-header --python-version 3.11 --extra demo \
 		pyproject.toml -o requirements/run.txt $(LOCK_ARGUMENTS)
 	$(BIN)/uv pip compile -q --universal --generate-hashes --no-header --python-version 3.11 --extra demo --group dev \
 		-c requirements/run.txt pyproject.toml -o requirements/dev.txt $(LOCK_ARGUMENTS)
 
-$(VENV)/ready: requirements/dev.txt pyproject.toml
-	@test -n "$(PYTHON)" || { echo "syncer needs Python 3.11 or newer with its venv module; none was found on PATH." >&2; exit 1; }
+$(VENV)/ready: requirements/uv.txt requirements/dev.txt pyproject.toml
+	@test -n "$(PYTHON)" || { echo "syncer needs Python 3.11 or newer with its venv and ensurepip modules; none was found on PATH." >&2; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	test -x $(BIN)/uv || $(BIN)/python -m pip install -q --disable-pip-version-check uv==$(UV_VERSION)
+	$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/uv.txt
 	$(BIN)/uv pip install -q --python $(BIN)/python --require-hashes -r requirements/dev.txt
-	$(BIN)/uv pip install -q --python $(BIN)/python --no-deps --editable .
+	$(BIN)/uv pip install -q --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	touch $@
 
 clean:

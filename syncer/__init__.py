@@ -1,0 +1,1 @@
+"""syncer: keeps video meetings in step with Google Calendar."""

@@ -4,7 +4,7 @@ import inspect
 import os
 import sys
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Coroutine, Iterator, Sequence
 from importlib import metadata
 from pathlib import PurePath
 from types import ModuleType, TracebackType
@@ -87,13 +87,20 @@ def _run(arguments: Sequence[str]) -> int:
     if any(not argument.isascii() and _is_undecodable(argument) for argument in arguments):
         raise OperatorError("An argument is not valid text in this terminal's encoding.", exit_code=2)
     command, bound, _ = application().parse_args(arguments, exit_on_error=False, print_error=False)
-    result = command(*bound.args, **bound.kwargs)
-    if inspect.iscoroutine(result):
+    answer = command(*bound.args, **bound.kwargs)
+    code = _awaited(answer) if inspect.iscoroutine(answer) else answer
+    sys.stdout.flush()
+    return code if isinstance(code, int) else 0
+
+
+def _awaited(answer: Coroutine[object, None, object]) -> object:
+    try:
         import uvloop
 
-        result = uvloop.run(result)
-    sys.stdout.flush()
-    return result if isinstance(result, int) else 0
+        return uvloop.run(answer)
+    finally:
+        # An interrupt may come before it is begun.
+        answer.close()
 
 
 def _is_undecodable(text: str) -> bool:

@@ -56,6 +56,8 @@ async def demo(
 
     wishes = Wishes(tuple(ics or ()), tenants, calendars, edits, seed, kill_workers)
     settings = connect.settings()
+    # Ended by SIGTERM it leaves as little behind as by Ctrl-C.
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, signal.raise_signal, signal.SIGINT)
     async with staged(wishes, settings) as stage:
         with _watching(edits) as audience:
             report = await perform(stage, audience)
@@ -63,6 +65,8 @@ async def demo(
             output.document(report.as_json())
         else:
             _show(report)
+        if not report.is_good:
+            output.say(f"The worker's log: {stage.worker.kept_log()}")
         if keep:
             await _keep(stage)
     return 0 if report.is_good else 1
@@ -141,7 +145,8 @@ def _sentences(report: "Report") -> Iterator[str]:
         "change at provider is timed until the event shows it."
     )
     if report.size.importable or report.skipped:
-        yield f"Imported {output.counted(told['importable'], 'single event')}; {len(report.skipped)} left out:"
+        left_out = f"{len(report.skipped)} left out:" if report.skipped else "nothing was left out."
+        yield f"{output.counted(told['importable'], 'single event')} imported; {left_out}"
         yield from (f"  {one.uid or 'an entry without UID'}: {one.reason}" for one in report.skipped)
     yield ""
     yield from _verdict(report)

@@ -19,7 +19,7 @@ def sentences(standing: "Standing") -> list[str]:
     verdict = "is up to date" if is_up_to_date(standing) else "is not up to date"
     return [
         f"Calendar {calendar.google_id} of tenant {calendar.tenant} {verdict}.",
-        *_of_service(calendar, standing.at),
+        *_of_serving(calendar, standing.at),
         *_of_reading(calendar, standing.at),
         *_of_pushes(standing.driven, standing.at),
         *_of_deletions(standing),
@@ -62,7 +62,7 @@ def next_command(standing: "Standing") -> str:
     return f"syncer conference list {calendar.tenant}"
 
 
-def _of_service(calendar: "CalendarView", now: datetime) -> Iterator[str]:
+def _of_serving(calendar: "CalendarView", now: datetime) -> Iterator[str]:
     if calendar.tenant_state == "paused":
         yield (
             f"Tenant {calendar.tenant} is paused: nothing of it is read or changed until "

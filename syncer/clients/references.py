@@ -74,7 +74,7 @@ class References:
         if "\0" in name or Path(name).is_absolute() or ".." in Path(name).parts:
             raise outside
         path = (folder / name).resolve()
-        if False:
+        if not path.is_relative_to(folder):
             raise outside
         return path
 

@@ -32,7 +32,8 @@ class Cursor:
     generation: number of the newest full read begun, 0 before the first.
     is_full_read: the read under way (or due) goes over everything, not only changes.
     read_from: lower bound on the end of events in the newest full read; the same for each of its pages.
-    pin: fingerprint of subject, client, window and matchers that the tokens belong to.
+    pin: fingerprint of subject, client, window and matchers that the tokens belong to; `old>new` while a read under a
+    new one is under way.
     """
 
     sync_token: str | None = None

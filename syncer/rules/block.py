@@ -1,6 +1,7 @@
 """Our marked block in an event's description, the last rung of write-back.
 
-Google's own pages rewrite descriptions to HTML, so markers are looked for in text with or without tags.
+Google's own pages rewrite descriptions to HTML, so markers are looked for in text with or without tags. All that is
+not between our markers is the user's, to the byte; only the gap that we put before the block is taken away with it.
 """
 
 import re
@@ -10,22 +11,37 @@ from syncer.model.conference import Meeting
 
 _FIRST = "----- meeting -----"
 _LAST = "----- end of meeting -----"
-_BREAKS = r"(?:\s|<br\s*/?>|&nbsp;|</?p>)*"
-_BLOCK = re.compile(f"{_BREAKS}{_FIRST}(.*?){_LAST}{_BREAKS}", re.DOTALL)
-_TAG = re.compile(r"<[^>]*>")
+_BLANK = r"(?:[ \t\xa0]|&nbsp;)+"
+_FIRST_FOUND, _LAST_FOUND = (marker.replace(" ", _BLANK) for marker in (_FIRST, _LAST))
+_BREAK = r"(?:\n|(?i:<br\s*/?>))"
+_BEFORE = rf"(?:(?:\r\n){{2}}|(?i:<p>)|{_BREAK}{{0,2}})"
+_AFTER = rf"(?:(?i:</p>)|\r\n|{_BREAK})?"
+# A block begins at the last first marker before an end: a user who typed one of them loses nothing by it.
+_BLOCK = re.compile(rf"{_BEFORE}{_FIRST_FOUND}((?:(?!{_FIRST_FOUND}).)*?){_LAST_FOUND}({_AFTER})", re.DOTALL)
+_NOTHING = re.compile(r"(?:\s|&nbsp;|(?i:<br\s*/?>|</?p>))*")
+_IN_A_VALUE = re.compile(r"-----(?= (?:end of )?meeting -----)")
+_TAG = re.compile(r"<[^<>]*>")
 _LINE_END = re.compile(r"<br\s*/?>|</p>", re.IGNORECASE)
+_LAYERS = 8
 
 
 def split(description: str | None) -> tuple[str | None, str | None]:
-    """The user's own text, and the lines between our markers; None for what is not there."""
-    if description is None:
-        return None, None
-    found = _BLOCK.search(description)
-    if found is None:
-        return description or None, None
-    before, after = description[: found.start()], _BLOCK.sub("", description[found.end() :])
-    own = f"{before}\n{after}" if before and after else before or after
-    return own or None, _plain(found.group(1))
+    """The user's own text, and the lines between our markers; None for what is not there.
+
+    Lines of several blocks come one after the other: that is no meeting's text, so they are written anew as one.
+    """
+    own, inner = description or "", []
+    while (found := _BLOCK.search(own)) is not None:
+        inner.append(_plain(found.group(1)))
+        own = _without(own, found)
+    return own or None, "\n".join(inner) if inner else None
+
+
+def _without(description: str, found: re.Match[str]) -> str:
+    before, after = description[: found.start()], description[found.end() :]
+    if _NOTHING.fullmatch(after):
+        return before
+    return before + (found.group(2) or "\n") + after if before else after
 
 
 def join(description: str | None, meeting: Meeting) -> str:
@@ -37,13 +53,29 @@ def join(description: str | None, meeting: Meeting) -> str:
 def text(meeting: Meeting) -> str:
     """The lines between the markers."""
     lines = [
-        f"Join: {meeting.join_url}" if meeting.join_url else "",
-        f"Passcode: {meeting.passcode}" if meeting.passcode else "",
-        *(f"Dial-in: {number}" for number in meeting.dial_in),
+        f"Join: {_value(meeting.join_url)}" if meeting.join_url else "",
+        f"Passcode: {_value(meeting.passcode)}" if meeting.passcode else "",
+        *(f"Dial-in: {_value(number)}" for number in meeting.dial_in),
     ]
     return "\n".join(line for line in lines if line)
 
 
+def says(lines: str, meeting: Meeting) -> bool:
+    """These lines, as `split` gives them, tell of this meeting and of nothing else."""
+    return lines == _plain(text(meeting))
+
+
+def _value(text: str) -> str:
+    # On one line, and never a marker: what a provider answers must not end our block before its end.
+    return _IN_A_VALUE.sub("----", " ".join(text.split()))
+
+
 def _plain(inner: str) -> str:
-    lines = unescape(_TAG.sub("", _LINE_END.sub("\n", inner))).split("\n")
-    return "\n".join(line.strip() for line in lines if line.strip())
+    """The text under all layers of HTML: `&region=` in a URL and its HTML-ised twin must come to the same."""
+    for _ in range(_LAYERS):
+        under = unescape(_TAG.sub("", _LINE_END.sub("\n", inner)))
+        if under == inner:
+            break
+        inner = under
+    lines = (" ".join(line.split()) for line in inner.split("\n"))
+    return "\n".join(line for line in lines if line)

@@ -1,6 +1,7 @@
 """How a meeting should be, what to call for it, and what to write back to its events."""
 
 import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import date, datetime
@@ -10,6 +11,7 @@ from syncer.model.conference import Change, ChangeKind, Conference, Meeting, Wan
 from syncer.rules import block
 
 WRITE_BACKS_A_DAY = 5
+_NOT_OF_A_NUMBER = re.compile(r"[^0-9+]")
 
 
 def wanted(driver: Event) -> Wanted | None:
@@ -108,7 +110,7 @@ def is_shown(event: Event, meeting: Meeting) -> bool:
     """The event tells its guests the meeting's join URL, passcode and dial-in, and nothing else in our own block."""
     shown = event.shown
     if shown.block is not None:
-        return shown.block == block.text(meeting)
+        return block.says(shown.block, meeting)
     urls = (*shown.join_urls, *([shown.location] if shown.location else []))
     return (
         (meeting.join_url is None or meeting.join_url in urls)
@@ -118,8 +120,8 @@ def is_shown(event: Event, meeting: Meeting) -> bool:
 
 
 def _number(dial_in: str) -> str:
-    """A number without its scheme and without the code that is dialled after it."""
-    return dial_in.removeprefix("tel:").split(",")[0]
+    """A number without its scheme, the blanks people read it by, and the code that is dialled after it."""
+    return _NOT_OF_A_NUMBER.sub("", re.split("[,;]", dial_in)[0])
 
 
 def patches(link: Link, meeting: Meeting, ladder: Sequence[str]) -> list[Patch]:
@@ -158,7 +160,7 @@ def _conference_data(event: Event, meeting: Meeting) -> dict[str, object]:
     if meeting.join_url:
         video = {"entryPointType": "video", "uri": meeting.join_url}
         points.append({**video, "passcode": meeting.passcode} if meeting.passcode else video)
-    points += [{"entryPointType": "phone", "uri": f"tel:{number.removeprefix('tel:')}"} for number in meeting.dial_in]
+    points += [{"entryPointType": "phone", "uri": _phone_uri(number)} for number in meeting.dial_in]
     return {
         "conferenceId": solution.conference_id if solution else meeting.meeting_id,
         "conferenceSolution": {
@@ -167,6 +169,10 @@ def _conference_data(event: Event, meeting: Meeting) -> dict[str, object]:
         },
         "entryPoints": points,
     }
+
+
+def _phone_uri(dial_in: str) -> str:
+    return f"tel:{''.join(dial_in.removeprefix('tel:').split())}"
 
 
 def write_backs_left(link: Link, today: date) -> int:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from enum import Enum
 
-from syncer.model.calendar import Calendar, CalendarKey, Event, Link, Policy, When
+from syncer.model.calendar import Calendar, CalendarKey, ConferenceSolution, Event, Link, Policy, When
 from syncer.rules import match
 
 
@@ -73,11 +73,11 @@ def link(event: Event, known: Link | None, sight: Sight) -> Decision:
     """What one entry means for the link that it has (`known`) or could have."""
     if event.is_cancelled:
         return Drop(event.event_id, "the event was deleted, or moved away") if known else Pass(event.event_id)
+    meeting_id = match.meeting_id(event.solution, sight.policy.matchers)
     if event.is_of_a_series:
-        return Note(event.event_id, "series", event.etag, "meetings of series are not kept in step yet")
+        return _of_a_series(event, meeting_id, known)
     if not (sight.sees_details and event.has_details):
         return Pass(event.event_id)
-    meeting_id = match.meeting_id(event.solution, sight.policy.matchers)
     if not is_organizers(event, sight.calendar):
         return _of_a_guest(event, meeting_id, known)
     if meeting_id is None:
@@ -87,6 +87,12 @@ def link(event: Event, known: Link | None, sight: Sight) -> Decision:
     is_users = known is None or known.meeting_id != meeting_id or meant(event) != meant(known.event)
     is_news = is_users or (known is not None and event.shown != known.event.shown)
     return Put(event, meeting_id, is_news=is_news, is_users=is_users)
+
+
+def _of_a_series(event: Event, meeting_id: str | None, known: Link | None) -> Decision:
+    if meeting_id is None and known is None:
+        return Pass(event.event_id)
+    return Note(event.event_id, "series", event.etag, "meetings of series are not kept in step yet")
 
 
 def _of_a_guest(event: Event, meeting_id: str | None, known: Link | None) -> Decision:
@@ -167,17 +173,31 @@ class Farewell(Enum):
 def farewell(event: Event | None, meeting_id: str, calendar: Calendar, policy: Policy) -> Farewell:
     """What the driver's event, read once more, says. None: it was not found.
 
-    DELETED: cancelled with the organizer's details, or swapped away by the organizer. PERHAPS_MOVED: a bare stub or
-    nothing. STILL_THERE: it refers to the meeting. ELSEWHERE: somebody else's event refers to it.
+    DELETED: cancelled with the organizer's details, or swapped away by the organizer. PERHAPS_MOVED: a bare stub,
+    nothing, or a guest's copy without it. STILL_THERE: it refers to the meeting. ELSEWHERE: an event refers to it that
+    makes no link of ours, or we are not shown whether it does.
     Source: Calendar API, Event.status, on cancelled events.
     """
-    if event is None or not event.has_details:
+    if event is None or (event.is_cancelled and not event.has_details):
         return Farewell.PERHAPS_MOVED
     if event.is_cancelled:
         return Farewell.DELETED if is_organizers(event, calendar) else Farewell.PERHAPS_MOVED
-    if match.meeting_id(event.solution, policy.matchers) != meeting_id:
-        return Farewell.DELETED
-    return Farewell.STILL_THERE if is_organizers(event, calendar) else Farewell.ELSEWHERE
+    if not event.has_details:
+        return Farewell.ELSEWHERE
+    if match.meeting_id(event.solution, policy.matchers) == meeting_id:
+        return Farewell.STILL_THERE if _could_link(event, calendar) else Farewell.ELSEWHERE
+    if _names(event.solution, meeting_id):
+        return Farewell.ELSEWHERE
+    return Farewell.DELETED if is_organizers(event, calendar) else Farewell.PERHAPS_MOVED
+
+
+def _names(solution: ConferenceSolution | None, meeting_id: str) -> bool:
+    """The conference is this meeting's under other matchers than today's. Matchers that change delete nothing."""
+    return solution is not None and meeting_id in (solution.conference_id, *dict(solution.parameters).values())
+
+
+def _could_link(event: Event, calendar: Calendar) -> bool:
+    return is_organizers(event, calendar) and not event.is_of_a_series
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,14 +1,15 @@
 """Raw JSON of Google's answers into values, one bad entry at a time.
 
 A ladder: the whole page typed; else entry by entry; else, where the text itself is broken, through a decoder that
-forgives and names the entries that it forgave. What cannot be used is set aside with a reason.
+forgives and names the entries that it forgave. What cannot be used is set aside with a reason. A tombstone needs no
+more than its id, so one whose rest cannot be used is taken as a bare one.
 Source: Calendar API, Events resource and events.list.
 """
 
 import json
 import re
 from collections.abc import Sequence, Set
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 import msgspec
@@ -19,7 +20,12 @@ from syncer.rules import block
 
 _WRITING_ROLES = frozenset({"writer", "owner"})
 _ID_LIMIT = 1024
+_FIRST_YEAR, _LAST_YEAR = 1, 9999
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+_UNKNOWN_VALUE = re.compile(r"Invalid enum value .*(?= - at `)", re.DOTALL)
+_NAMELESS = "(without an id)"
+# Deeply nested JSON ends in RecursionError, and text that is not UTF-8 in UnicodeDecodeError (a ValueError).
+_UNDECODABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 class _Person(msgspec.Struct):
@@ -86,6 +92,7 @@ class _Entry(msgspec.Struct, rename="camel"):
 class _Name(msgspec.Struct):
     id: Any = None
     etag: Any = None
+    status: Any = None
 
 
 class _Envelope(msgspec.Struct, rename="camel"):
@@ -119,23 +126,26 @@ def page(body: bytes, *, zones: Set[str]) -> Page:
     """
     try:
         typed = _typed_page.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except _UNDECODABLE:
         return _page_by_entry(body, zones)
     return _page(typed, [_checked(entry, zones) for entry in typed.items])
 
 
 def event(body: bytes, *, zones: Set[str]) -> Read:
-    """One answer of events.get, events.patch or their kin. Raises Unreadable when it is not an object."""
+    """One answer of events.get, events.patch or their kin. Raises Unreadable when it is no object or names no event."""
     try:
         return _checked(_entry.decode(body), zones)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return _one(_mended(body) or body, zones)
+    except _UNDECODABLE:
+        read = _one(_mended(body) or body, zones)
+    if isinstance(read, SetAside) and read.event_id == _NAMELESS:
+        raise Unreadable("Google", 200, "an answer that is not an event")
+    return read
 
 
 def _page_by_entry(body: bytes, zones: Set[str]) -> Page:
     try:
         raw = _raw_page.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except _UNDECODABLE:
         mended = _mended(body)
         if mended is None:
             raise Unreadable("Google", 200, "a page that is not JSON") from None
@@ -146,7 +156,7 @@ def _page_by_entry(body: bytes, zones: Set[str]) -> Page:
 def _page_by_mended_entry(body: bytes, zones: Set[str]) -> Page:
     try:
         raw = _raw_page.decode(body)
-    except msgspec.DecodeError:
+    except _UNDECODABLE:
         raise Unreadable("Google", 200, "a page that is not an answer of events.list") from None
     return _page(raw, [_one(bytes(entry), zones) for entry in raw.items])
 
@@ -155,41 +165,57 @@ def _mended(body: bytes) -> bytes | None:
     """The same JSON with lone surrogates made NUL, which no entry may hold; None when it is no JSON at all."""
     try:
         text = json.dumps(json.loads(body), ensure_ascii=False)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return _LONE_SURROGATE.sub(r"\\u0000", text).encode()
 
 
 def _page(envelope: _Envelope, entries: list[Read]) -> Page:
+    """Raises Unreadable when a token cannot be stored; an empty one is none."""
+    if any("\x00" in token for token in (envelope.next_page_token, envelope.next_sync_token) if token):
+        raise Unreadable("Google", 200, "a page whose token holds a NUL or half a character")
+    zone = envelope.time_zone
     return Page(
         events=tuple(entry for entry in entries if isinstance(entry, Event)),
         set_aside=tuple(entry for entry in entries if isinstance(entry, SetAside)),
-        next_page_token=envelope.next_page_token,
-        next_sync_token=envelope.next_sync_token,
+        next_page_token=envelope.next_page_token or None,
+        next_sync_token=envelope.next_sync_token or None,
         sees_details=envelope.access_role in _WRITING_ROLES,
-        time_zone=envelope.time_zone,
+        time_zone=_storable(zone) if zone else None,
     )
 
 
 def _one(raw: bytes, zones: Set[str]) -> Read:
     try:
         return _checked(_entry.decode(raw), zones)
-    except msgspec.DecodeError as error:
-        return _set_aside(raw, _sentence(error))
+    except _UNDECODABLE as error:
+        return _unusable(raw, _sentence(error))
 
 
-def _set_aside(raw: bytes, reason: str) -> SetAside:
+def _unusable(raw: bytes, reason: str) -> Read:
     try:
         named = _name.decode(raw)
-    except msgspec.DecodeError:
-        return SetAside("(without an id)", "", "the entry is not a JSON object")
-    event_id = named.id if isinstance(named.id, str) else "(without an id)"
-    return SetAside(_storable(event_id), _storable(named.etag) if isinstance(named.etag, str) else "", reason)
+    except msgspec.ValidationError:
+        return SetAside(_NAMELESS, "", "the entry is not a JSON object")
+    except _UNDECODABLE:
+        return SetAside(_NAMELESS, "", reason)
+    event_id = named.id if isinstance(named.id, str) else _NAMELESS
+    etag = named.etag if isinstance(named.etag, str) else ""
+    is_tombstone = named.status == Status.CANCELLED.value and event_id is named.id
+    return _set_aside(event_id, etag, reason, is_tombstone=is_tombstone)
+
+
+def _set_aside(event_id: str, etag: str, reason: str, *, is_tombstone: bool) -> Read:
+    if is_tombstone and event_id == _storable(event_id) != "":
+        return Event(event_id, _storable(etag), Status.CANCELLED, has_details=False)
+    return SetAside(_storable(event_id) or _NAMELESS, _storable(etag), reason)
 
 
 def _sentence(error: Exception) -> str:
-    # msgspec names the place (`$.start.dateTime`) and the types, never the value.
-    return str(error).replace("Object missing", "it lacks")[:200]
+    # msgspec names the place (`$.start.dateTime`) and the types; of values it names only those of a closed choice.
+    if not isinstance(error, msgspec.DecodeError):
+        return "it is not UTF-8 text, or nested too deeply"
+    return _UNKNOWN_VALUE.sub("its value is none that is known", str(error)).replace("Object missing", "it lacks")[:200]
 
 
 def _storable(text: str) -> str:
@@ -200,7 +226,8 @@ def _checked(entry: _Entry, zones: Set[str]) -> Read:
     try:
         return _event(entry, zones)
     except ValueError as error:
-        return SetAside(_storable(entry.id), _storable(entry.etag), str(error)[:200])
+        is_tombstone = entry.status is Status.CANCELLED
+        return _set_aside(entry.id, entry.etag, str(error)[:200], is_tombstone=is_tombstone)
 
 
 def _event(entry: _Entry, zones: Set[str]) -> Event:
@@ -216,7 +243,7 @@ def _event(entry: _Entry, zones: Set[str]) -> Event:
         description=own_text,
         starts=_when(entry.start, "start", zones),
         ends=_when(entry.end, "end", zones),
-        created_at=_aware(entry.created),
+        created_at=_created(entry.created),
         ical_uid=entry.ical_uid,
         recurring_event_id=entry.recurring_event_id,
         original_start=_text_of(entry.original_start_time),
@@ -264,21 +291,31 @@ def _when(time: _Time | None, field: str, zones: Set[str]) -> When | None:
     if time.time_zone is not None and time.time_zone not in zones:
         raise ValueError(f"its {field} names a time zone that is not known")
     try:
-        return When(at=time.at, day=time.day, time_zone=time.time_zone)
+        return When(at=_aware(time.at), day=time.day, time_zone=time.time_zone)
     except ValueError as error:
         raise ValueError(f"its {field} cannot be used: {error}") from None
 
 
 def _aware(at: datetime | None) -> datetime | None:
     if at is not None and at.tzinfo is None:
-        raise ValueError("its creation time has no offset")
+        raise ValueError("an instant needs an offset")
+    if at is not None and not _FIRST_YEAR < at.year < _LAST_YEAR:
+        raise ValueError("an instant so far away cannot be told in UTC")
     return at
+
+
+def _created(at: datetime | None) -> datetime | None:
+    try:
+        return _aware(at)
+    except ValueError as error:
+        raise ValueError(f"its creation time cannot be used: {error}") from None
 
 
 def _text_of(time: _Time | None) -> str | None:
     if time is None:
         return None
-    moment = time.at or time.day
+    # In UTC, for answers are told in the calendar's zone, and that may change.
+    moment = at.astimezone(UTC) if (at := _aware(time.at)) else time.day
     return moment.isoformat() if moment else None
 
 

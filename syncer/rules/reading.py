@@ -1,4 +1,8 @@
-"""How a cursor moves: what a read is pinned to, when it starts over, and where it stands after a page."""
+"""How a cursor moves: what a read is pinned to, when it starts over, and where it stands after a page.
+
+While a full read under a new pin is under way its cursor says `old>new`: what the links were made under, and what the
+read's own pages were. A pin that changes in the middle of any read is thus seen by the next look, which starts over.
+"""
 
 import hashlib
 from dataclasses import replace
@@ -18,9 +22,10 @@ def pin(calendar: Calendar, policy: Policy) -> str:
 
 def begun(calendar: Calendar, policy: Policy, now: datetime) -> Cursor:
     """The cursor to look with: the one there is, or the start of a full read under a new generation."""
-    cursor = calendar.cursor
+    cursor, current = calendar.cursor, pin(calendar, policy)
     is_fresh = cursor.sync_token is None and cursor.page_token is None
-    if not is_fresh and not is_repinned(calendar, policy):
+    own = _own(cursor)
+    if not is_fresh and own in ("", current):
         return cursor
     return replace(
         cursor,
@@ -29,17 +34,24 @@ def begun(calendar: Calendar, policy: Policy, now: datetime) -> Cursor:
         generation=cursor.generation + 1,
         is_full_read=True,
         read_from=now - policy.window,
+        pin=cursor.pin if own == current else f"{own}>{current}",
     )
 
 
 def is_repinned(calendar: Calendar, policy: Policy) -> bool:
-    """Something that the cursor is pinned to has changed since it was made."""
-    return calendar.cursor.pin not in ("", pin(calendar, policy))
+    """Something that the cursor is pinned to has changed since some of its links were made."""
+    return any(part not in ("", pin(calendar, policy)) for part in calendar.cursor.pin.split(">"))
+
+
+def _own(cursor: Cursor) -> str:
+    """What the read under way, or else the sync token, is pinned to."""
+    return cursor.pin.rpartition(">")[2]
 
 
 def advanced(cursor: Cursor, page: Page, current_pin: str) -> Cursor:
     """The cursor after this page. The sync token moves with the last page only.
 
+    current_pin: what a cursor that is pinned to nothing yet is pinned to. Any other keeps what its read began with.
     Raises Unreadable on a last page without a sync token: an answer that is broken, for nothing we ask suppresses it.
     Source: Calendar API, "Synchronize resources efficiently".
     """
@@ -47,4 +59,5 @@ def advanced(cursor: Cursor, page: Page, current_pin: str) -> Cursor:
         return replace(cursor, page_token=page.next_page_token)
     if page.next_sync_token is None:
         raise Unreadable("Google", 200, "a last page without a sync token")
-    return replace(cursor, sync_token=page.next_sync_token, page_token=None, is_full_read=False, pin=current_pin)
+    own = _own(cursor) or current_pin
+    return replace(cursor, sync_token=page.next_sync_token, page_token=None, is_full_read=False, pin=own)

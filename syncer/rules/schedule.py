@@ -3,7 +3,7 @@
 import hashlib
 import heapq
 from array import array
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from datetime import datetime
 
 from syncer.model.calendar import CalendarKey
@@ -39,13 +39,17 @@ class Schedule:
     def __len__(self) -> int:
         return len(self._slots)
 
-    def keep(self, keys: Iterable[CalendarKey], now: datetime) -> None:
-        """Make these the calendars that are served: new ones come due at once, missing ones are dropped."""
+    def keep(self, keys: Iterable[CalendarKey], now: datetime, *, urgent: Set[CalendarKey] = frozenset()) -> None:
+        """Make these the calendars that are served; missing ones are dropped.
+
+        New ones come due at their own phase of the cycle, so that a restart does not storm; urgent ones at once.
+        """
         kept = set(keys)
         for key in [known for known in self._slots if known not in kept]:
             self._due[self._slots.pop(key)] = _GONE
         for key in kept - self._slots.keys():
-            self._add(key, now.timestamp())
+            at = now.timestamp()
+            self._add(key, at if key in urgent else first_due(key, at, self._cycle_seconds))
 
     def _add(self, key: CalendarKey, due: float) -> None:
         slot = len(self._keys)

@@ -28,11 +28,3 @@ class Bells:
         finally:
             for number in (signal.SIGTERM, signal.SIGINT):
                 loop.remove_signal_handler(number)
-
-    async def stopped_within(self, seconds: float) -> bool:
-        """Waits, at most so long, for the stop bell; says whether it has rung."""
-        try:
-            await asyncio.wait_for(self.stop.wait(), seconds)
-        except TimeoutError:
-            return False
-        return True

@@ -152,6 +152,8 @@ class Supervisor:
             seen = await sweep.sweep(self._tools, project, due)
             changed = [what for what in seen if isinstance(what, sweep.Changed)]
             for news in changed:
+                # Marked before its task first runs, or it would be handed out again at once.
+                self._pulling.add(news.calendar.key)
                 self._begin(group, self._pull(group, project, news, began_at))
             for what in seen:
                 await self._rest(project, what, began_at)
@@ -178,7 +180,6 @@ class Supervisor:
 
     async def _pull(self, group: asyncio.TaskGroup, project: Project, what: sweep.Changed, began_at: datetime) -> None:
         calendar = what.calendar
-        self._pulling.add(calendar.key)
         try:
             async with self._pulls:
                 touched = await pull.pull(self._tools, project, calendar, what.page)

@@ -1,7 +1,7 @@
 """Calendars as they are served: who they belong to, how far they were read, and one page written down at a time."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
@@ -86,6 +86,11 @@ async def tenants(database: Database, project_id: int) -> tuple[dict[int, Tenant
 async def served(database: Database, project_id: int) -> list[Calendar]:
     """The calendars of a project that are to be looked at, parked ones included."""
     return [_calendar(row) for row in await database.fetch(_SQL["calendars"], project_id)]
+
+
+async def has_paused(database: Database, tenant_id: int) -> bool:
+    """The tenant has calendars that nobody looks at."""
+    return bool(await database.value(_SQL["paused"], tenant_id))
 
 
 async def links_of(database: Database, key: CalendarKey, event_ids: Sequence[str]) -> dict[str, Link]:
@@ -237,7 +242,7 @@ def _tenant(row: Row) -> Tenant:
 
 def _policy(row: Row) -> Policy:
     return Policy(
-        matchers=msgspec.json.decode(row["matchers"], type=tuple[Matcher, ...]),
+        matchers=tuple(_matcher(said) for said in msgspec.json.decode(row["matchers"], type=list[dict[str, str]])),
         grace=row["grace"],
         window=row["read_window"],
         ladder=tuple(row["ladder"]),
@@ -248,9 +253,17 @@ def _policy(row: Row) -> Policy:
     )
 
 
+def _matcher(said: dict[str, str]) -> Matcher:
+    # A misspelt condition must not become one less: a matcher without any takes every conference for the provider's.
+    unknown = sorted(said.keys() - {known.name for known in fields(Matcher)})
+    if unknown or not said:
+        raise ValueError(f"a matcher knows no {unknown[0]!r}" if unknown else "a matcher has no condition")
+    return Matcher(**said)
+
+
 def _calendar(row: Row) -> Calendar:
     google_id = row["google_id"]
-    own = {google_id.lower(), *(address.lower() for address in row["addresses"])}
+    own = {google_id.lower(), *(address.lower() for address in row["addresses"] if address)}
     return Calendar(
         key=CalendarKey(row["tenant_id"], row["calendar_id"]),
         project_id=row["project_id"],

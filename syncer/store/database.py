@@ -18,11 +18,20 @@ _CONNECT_SECONDS = 10.0
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Makes asyncpg's errors ours: StoreUnavailable or StoreRefused, without a word of what the rows hold."""
+    """Makes asyncpg's errors ours: StoreUnavailable, StoreRefused, or OperatorError for an address that is wrong.
+
+    None of them says a word of what the rows hold.
+    """
     try:
         yield
+    except asyncpg.ClientConfigurationError as error:
+        raise OperatorError(f"The database address cannot be used ({type(error).__name__}).", exit_code=2) from None
+    except asyncpg.InvalidAuthorizationSpecificationError:
+        raise OperatorError("The database refuses this user or password; mend SYNCER_DATABASE_URL.") from None
     except (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.OperatorInterventionError) as error:
         raise StoreUnavailable(f"Postgres went away ({type(error).__name__}).") from None
+    except (asyncpg.TransactionRollbackError, asyncpg.ReadOnlySQLTransactionError) as error:
+        raise StoreUnavailable(f"Postgres could not do it now ({type(error).__name__}).") from None
     except asyncpg.InsufficientResourcesError as error:
         raise StoreUnavailable(f"Postgres is out of resources ({type(error).__name__}).") from None
     except asyncpg.PostgresError as error:
@@ -80,20 +89,16 @@ class Database:
 
 
 async def _pool_of(dsn: str, connections: int) -> asyncpg.Pool:
-    try:
-        with translated():
-            pool = await asyncpg.create_pool(
-                dsn,
-                min_size=1,
-                max_size=connections,
-                command_timeout=_COMMAND_SECONDS,
-                timeout=_CONNECT_SECONDS,
-                init=_prepare,
-                server_settings={"application_name": "syncer", "timezone": "UTC"},
-            )
-    except (ValueError, asyncpg.ClientConfigurationError) as error:
-        raise OperatorError(f"The database address cannot be used: {type(error).__name__}.", exit_code=2) from None
-    return pool
+    with translated():
+        return await asyncpg.create_pool(
+            dsn,
+            min_size=1,
+            max_size=connections,
+            command_timeout=_COMMAND_SECONDS,
+            timeout=_CONNECT_SECONDS,
+            init=_prepare,
+            server_settings={"application_name": "syncer", "timezone": "UTC"},
+        )
 
 
 async def _prepare(connection: Any) -> None:

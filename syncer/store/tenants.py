@@ -28,7 +28,7 @@ _SENTENCES: Mapping[str, str] = {
     "tenant_slug_key": "There is a tenant of that name already; `syncer tenant list` shows it.",
     "calendar_tenant_id_google_id_key": "The tenant has that calendar already; `syncer calendar list` shows it.",
     "grace_is_between_0_and_30_days": "The grace must lie between 0 and 30 days.",
-    "read_window_is_not_negative": "The window must not be negative.",
+    "read_window_is_between_0_and_100_years": "The window must be between 0 and 100 years.",
     "tenant_ladder_check": "Write-back knows conferenceData, location and description, nothing else.",
     "a_google_id_is_a_calendar_id_and_not_primary": (
         "A calendar is given by its own id, such as ana@example.org or …@group.calendar.google.com, without "

@@ -20,18 +20,19 @@ from syncer.sync.tools import Project, Tools
 async def pull(tools: Tools, project: Project, calendar: Calendar, page: Page) -> set[int]:
     """Reads a calendar to the end, from a page that was fetched already; gives the conferences that it touched.
 
-    Raises what the walls raise; each page that was committed stays.
+    A tenant that is not served any more ends it. Raises what the walls raise; each page that was committed stays.
     """
     touched: set[int] = set()
-    while True:
+    while calendar.key.tenant_id in project.tenants:
         commit = await _decided(tools, project, calendar, page)
         touched.update(await calendars.commit_page(tools.database, project.lease, calendar.key, commit))
         calendar = replace(calendar, cursor=commit.cursor)
         project.moved.pop(calendar.key, None)
         project.keep_cursor(calendar.key, calendar.cursor)
         if calendar.cursor.page_token is None:
-            return touched
+            break
         page = await _next_page(tools, calendar)
+    return touched
 
 
 async def _next_page(tools: Tools, calendar: Calendar) -> Page:
@@ -78,7 +79,9 @@ async def _verified(tools: Tools, orphan: Link, sight: decide.Sight) -> decide.D
     try:
         body = await tools.google.get(sight.calendar, orphan.event_id)
     except (Missing, AlreadyGone):
-        return decide.Drop(orphan.event_id, "the event is not there any more")
+        # Who sees free and busy only may not be shown an event that is there.
+        gone = decide.Drop(orphan.event_id, "the event is not there any more")
+        return gone if sight.sees_details else decide.Pass(orphan.event_id)
     read = parse.event(body, zones=tools.zones)
     return decide.link(read, orphan, sight) if isinstance(read, Event) else decide.Pass(orphan.event_id)
 

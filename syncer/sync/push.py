@@ -19,15 +19,16 @@ from syncer.model.conference import (
     Stale,
     State,
 )
-from syncer.model.errors import AlreadyGone, Missing, OutsideError
-from syncer.rules import compose, decide, parse
+from syncer.model.errors import AlreadyGone, Missing, OperatorError, OutsideError
+from syncer.rules import compose, decide, parse, timing
 from syncer.store import calendars, conferences
 from syncer.store.conferences import Told
 from syncer.sync import write_back
 from syncer.sync.desk import Desk
 from syncer.sync.tools import Project, Tools
 
-_LOOK_AGAIN_SECONDS = 1.0
+# A calendar that could not be looked at for so long, parked or paused, holds up no deletion any more.
+_UNSEEN_LIMIT = timedelta(days=7)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +154,8 @@ async def _not_done(desk: Desk, outcome: Gone | Stale | Rejected | Retry, *, dur
 
 async def _bury(desk: Desk) -> None:
     """A conference without links: its meeting goes, once that is sure."""
-    conference, now = desk.conference, desk.tools.clock()
+    conference, now = _undoubted(desk.conference), desk.tools.clock()
+    desk = desk.having(conference)
     if conference.state in (State.DELETED, State.GONE, State.DETACHED, State.WATCHED, State.HELD):
         await desk.settle(conference, reason=None if conference.state is not State.HELD else _HELD)
     elif conference.delete_after is None:
@@ -165,6 +167,11 @@ async def _bury(desk: Desk) -> None:
         await desk.settle(held, Told("held", {"reason": _HELD}), reason=_HELD)
     else:
         await _look_a_last_time(desk)
+
+
+def _undoubted(conference: Conference) -> Conference:
+    # Nobody asks how a meeting is that is to go. Should its event come back, nothing counts as done.
+    return replace(conference, applied=None, is_in_doubt=False) if conference.is_in_doubt else conference
 
 
 _HELD = "so many meetings would be deleted at once that a person must release them"
@@ -186,8 +193,9 @@ async def _look_a_last_time(desk: Desk) -> None:
     """Reads the driver's event once more before the meeting is deleted."""
     try:
         farewell = await _farewell(desk)
-    except OutsideError as error:
-        await desk.postpone(Retry(str(error), error.retry_after_seconds), during="reading the event a last time")
+    except (OutsideError, OperatorError) as error:
+        asked = error.retry_after_seconds if isinstance(error, OutsideError) else None
+        await desk.postpone(Retry(str(error), asked), during="reading the event a last time")
         return
     match farewell:
         case decide.Farewell.STILL_THERE:
@@ -195,7 +203,7 @@ async def _look_a_last_time(desk: Desk) -> None:
         case decide.Farewell.ELSEWHERE:
             reason = "another calendar's event refers to the meeting"
             await desk.settle(replace(desk.conference, state=State.DETACHED), Told("detached", {"reason": reason}))
-        case decide.Farewell.PERHAPS_MOVED if not _looked_everywhere(desk):
+        case decide.Farewell.PERHAPS_MOVED if not await _looked_everywhere(desk):
             await _wait(desk, "the event may have moved: every calendar of the tenant is looked at first")
         case decide.Farewell.PERHAPS_MOVED | decide.Farewell.DELETED:
             await _delete(desk)
@@ -217,9 +225,14 @@ async def _farewell(desk: Desk) -> decide.Farewell:
     return decide.farewell(event, conference.meeting_id, calendar, desk.tenant.policy)
 
 
-def _looked_everywhere(desk: Desk) -> bool:
-    since = desk.conference.unlinked_at
-    return since is not None and desk.project.looked_everywhere(desk.conference.tenant_id, since)
+async def _looked_everywhere(desk: Desk) -> bool:
+    tenant_id, since = desk.conference.tenant_id, desk.conference.unlinked_at
+    if since is None:
+        return False
+    if desk.tools.clock() - since > _UNSEEN_LIMIT:
+        return True
+    is_looked = desk.project.looked_everywhere(tenant_id, since)
+    return is_looked and not await calendars.has_paused(desk.tools.database, tenant_id)
 
 
 async def _read_calendar_anew(desk: Desk) -> None:
@@ -232,7 +245,7 @@ async def _read_calendar_anew(desk: Desk) -> None:
 
 
 async def _wait(desk: Desk, reason: str) -> None:
-    at = desk.tools.clock() + timedelta(seconds=_LOOK_AGAIN_SECONDS)
+    at = timing.retry_at(desk.failures + 1, now=desk.tools.clock(), jitter=desk.tools.chance())
     told = [] if desk.failures else [Told("kept", {"reason": reason})]
     await desk.note(replace(desk.conference, next_try_at=at, failures=desk.failures + 1), *told, reason=reason)
 

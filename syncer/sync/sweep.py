@@ -41,8 +41,12 @@ Seen = Quiet | Changed | Trouble
 
 
 async def sweep(tools: Tools, project: Project, due: Sequence[Calendar]) -> list[Seen]:
-    """Looks at these calendars, each from where its cursor stands; says of each what there is to do."""
-    ready = [_ready(project, calendar, tools.clock()) for calendar in due]
+    """Looks at these calendars, each from where its cursor stands; says of each what there is to do.
+
+    Calendars of tenants that are not served any more are left out.
+    """
+    served = [calendar for calendar in due if calendar.key.tenant_id in project.tenants]
+    ready = [_ready(project, calendar, tools.clock()) for calendar in served]
     answers = await tools.google.look([look(calendar) for calendar in ready])
     by_key = {calendar.key: calendar for calendar in ready}
     return [_seen(tools, by_key[answer.key], answer) for answer in answers]

@@ -6,7 +6,7 @@ from enum import Enum
 
 from syncer.model.calendar import Calendar, Event, Link
 from syncer.model.conference import Meeting, Retry
-from syncer.model.errors import AccessDenied, AlreadyGone, Conflict, Missing, OutsideError, Refused
+from syncer.model.errors import AccessDenied, AlreadyGone, Conflict, Missing, OperatorError, OutsideError, Refused
 from syncer.rules import compose, decide, match, parse
 from syncer.store import conferences
 from syncer.store.conferences import Told
@@ -42,14 +42,23 @@ async def write_back(desk: Desk, links: Sequence[Link]) -> None:
     meeting = desk.conference.meeting
     if meeting is None:
         return
-    try:
-        for link in links:
-            calendar = desk.project.calendars.get(link.key)
-            if calendar is not None and not compose.is_shown(link.event, meeting):
-                await _write_back_one(desk, _Try(link, link, calendar, meeting))
-    except OutsideError as error:
-        trouble = Retry(str(error), error.retry_after_seconds, is_in_doubt=True)
+    trouble: Retry | None = None
+    for link in links:
+        calendar = desk.project.calendars.get(link.key)
+        if calendar is not None and not compose.is_shown(link.event, meeting):
+            trouble = await _tried(desk, _Try(link, link, calendar, meeting)) or trouble
+    if trouble is not None:
         await desk.postpone(trouble, during="writing back to an event")
+
+
+async def _tried(desk: Desk, attempt: _Try) -> Retry | None:
+    """Writes back to one event; gives the trouble there was, which is no reason to leave out the others."""
+    try:
+        await _write_back_one(desk, attempt)
+    except (OutsideError, OperatorError) as error:
+        asked = error.retry_after_seconds if isinstance(error, OutsideError) else None
+        return Retry(str(error), asked, is_in_doubt=True)
+    return None
 
 
 async def _write_back_one(desk: Desk, attempt: _Try) -> None:
@@ -99,7 +108,10 @@ async def _patch(desk: Desk, attempt: _Try, patch: compose.Patch) -> tuple[_Step
         return _Step.UNSAID, failed
     if not compose.is_shown(read, attempt.meeting):
         return _Step.UNSAID, replace(failed, link=replace(link, event=read))
-    told = Told("wrote_back", {"rung": patch.rung}, link.key, link.event_id)
+    detail: dict[str, object] = {"rung": patch.rung}
+    if attempt.failed_rungs:
+        detail["refused"] = sorted(attempt.failed_rungs)
+    told = Told("wrote_back", detail, link.key, link.event_id)
     await _record(desk, attempt, read, told, rung=patch.rung)
     return _Step.DONE, attempt
 

@@ -58,7 +58,7 @@ CREATE TABLE syncer.tenant (
     grace interval NOT NULL DEFAULT interval '10 minutes'
         CONSTRAINT grace_is_between_0_and_30_days CHECK (grace BETWEEN interval '0' AND interval '30 days'),
     read_window interval NOT NULL DEFAULT interval '1 day'
-        CONSTRAINT read_window_is_not_negative CHECK (read_window >= interval '0'),
+        CONSTRAINT read_window_is_between_0_and_100_years CHECK (read_window BETWEEN interval '0' AND interval '100 years'),
     ladder text[] NOT NULL DEFAULT '{conferenceData,location,description}'
         CHECK (ladder <@ '{conferenceData,location,description}'),
     guard_calendar_count integer NOT NULL DEFAULT 20 CHECK (guard_calendar_count >= 0),

@@ -16,6 +16,10 @@ SELECT c.tenant_id, c.calendar_id, t.project_id, c.google_id, c.subject, coalesc
 FROM syncer.calendar c JOIN syncer.tenant t USING (tenant_id)
 WHERE t.project_id = $1 AND t.state = 'active' AND c.state <> 'paused';
 
+-- name: paused
+-- Whether a tenant has calendars that nobody looks at. $1 tenant_id. Rows: one boolean. Index: calendar_pkey.
+SELECT EXISTS (SELECT FROM syncer.calendar WHERE tenant_id = $1 AND state = 'paused');
+
 -- name: known
 -- The links of some events of one calendar, or of all of them that a full read left behind.
 -- $1 tenant_id, $2 calendar_id, $3 event ids text[]. Rows: at most one an event. Index: link_pkey.
@@ -50,9 +54,16 @@ WITH fence AS MATERIALIZED (
     SELECT p.meeting_id,
            bool_or(p.is_news) OR EXISTS (SELECT FROM loss WHERE loss.meeting_id = p.meeting_id) AS is_touched
     FROM put p GROUP BY p.meeting_id
+), locked AS MATERIALIZED (
+    -- All at once and in one order: two calendars between which events move in both directions must not deadlock.
+    SELECT c.conference_id FROM syncer.conference c, account a
+    WHERE c.tenant_id = a.tenant_id AND c.account_id = a.account_id
+      AND c.meeting_id IN (SELECT meeting_id FROM meeting UNION SELECT meeting_id FROM loss)
+    ORDER BY c.meeting_id FOR NO KEY UPDATE OF c
 ), referred AS (
     INSERT INTO syncer.conference AS c (tenant_id, account_id, meeting_id, wanted_version)
-    SELECT a.tenant_id, a.account_id, m.meeting_id, m.is_touched::int FROM meeting m, account a ORDER BY m.meeting_id
+    SELECT a.tenant_id, a.account_id, m.meeting_id, m.is_touched::int FROM meeting m, account a
+    WHERE (SELECT count(*) FROM locked) >= 0 ORDER BY m.meeting_id
     ON CONFLICT (tenant_id, account_id, meeting_id) DO UPDATE
         SET wanted_version = c.wanted_version + excluded.wanted_version,
             next_try_at = CASE WHEN excluded.wanted_version > 0 THEN NULL ELSE c.next_try_at END,
@@ -79,9 +90,12 @@ WITH fence AS MATERIALIZED (
     UPDATE syncer.conference c
     SET wanted_version = c.wanted_version + 1, next_try_at = NULL,
         state = CASE WHEN EXISTS (SELECT FROM dropped d WHERE d.conference_id = c.conference_id AND d.is_detaching)
-                     THEN 'detached' ELSE c.state END
+                     THEN 'detached' ELSE c.state END,
+        -- Never pushed, so it has no driver yet: whoever asks why it goes, or lets it go, asks by calendar.
+        driver_calendar_id = coalesce(c.driver_calendar_id, $5)
     FROM loss, account a
-    WHERE c.tenant_id = a.tenant_id AND c.account_id = a.account_id AND c.meeting_id = loss.meeting_id
+    WHERE (SELECT count(*) FROM locked) >= 0
+      AND c.tenant_id = a.tenant_id AND c.account_id = a.account_id AND c.meeting_id = loss.meeting_id
       AND NOT EXISTS (SELECT FROM meeting m WHERE m.meeting_id = loss.meeting_id)
     RETURNING c.conference_id, c.meeting_id
 ), forgotten AS (

@@ -15,9 +15,10 @@ WHERE tenant_id = ANY ($1::bigint[])
   AND (wanted_version > applied_version OR is_in_doubt OR state IN ('leaving'))
   AND (next_try_at IS NULL OR next_try_at <= syncer.clock())
   -- Never on half a calendar: one that is read page by page right now is pushed after its last page.
+  -- One that is paused or parked in the middle of that holds up nothing.
   AND NOT EXISTS (SELECT FROM syncer.link l JOIN syncer.calendar c USING (tenant_id, calendar_id)
                   WHERE l.tenant_id = conference.tenant_id AND l.conference_id = conference.conference_id
-                    AND c.page_token IS NOT NULL)
+                    AND c.page_token IS NOT NULL AND c.state = 'active')
   AND NOT (state = 'leaving' AND wanted_version = applied_version AND NOT is_in_doubt AND delete_after > syncer.clock())
 ORDER BY next_try_at NULLS FIRST LIMIT $2;
 
@@ -42,7 +43,9 @@ WITH fence AS MATERIALIZED (
     FROM jsonb_to_recordset($7) AS h(kind text, calendar_id bigint, event_id text, detail jsonb), fence
 )
 UPDATE syncer.conference c
-SET state = k.state, reason = k.reason, applied_version = greatest(c.applied_version, k.applied_version),
+-- A page that detached the conference while this push was under way has the last word on its state.
+SET state = CASE WHEN c.state = 'detached' AND c.wanted_version > $8 THEN c.state ELSE k.state END,
+    reason = k.reason, applied_version = greatest(c.applied_version, k.applied_version),
     wanted_version = greatest(c.wanted_version, $8) + $9, applied = k.applied, meeting = k.meeting,
     is_in_doubt = k.is_in_doubt, driver_calendar_id = k.driver_calendar_id, driver_event_id = k.driver_event_id,
     unlinked_at = k.unlinked_at, delete_after = k.delete_after, was_released = k.was_released,

@@ -1,5 +1,6 @@
 -- name: take
--- Leases that nobody holds (any more), now ours. FOR UPDATE waits for commits that still hold FOR KEY SHARE.
+-- Leases that nobody holds (any more), now ours. One with a commit under way (FOR KEY SHARE) is passed over until the
+-- next beat, so that a commit that hangs holds up the take-over of its own project only.
 -- $1 owner uuid, $2 seconds a lease lasts, $3 the owner's clock timestamptz, $4 at most so many. Rows: project_id, epoch. Index: lease_pkey.
 WITH free AS MATERIALIZED (
     SELECT project_id FROM syncer.lease

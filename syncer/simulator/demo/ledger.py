@@ -1,0 +1,80 @@
+"""The demo's own look into the database: its tenants, what is held, and the clock where that may be set."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from syncer.model.errors import OperatorError
+from syncer.store import tenants
+from syncer.store.database import Database
+
+_COUNT = """
+SELECT count(*) FROM syncer.conference JOIN syncer.tenant USING (tenant_id) JOIN syncer.project USING (project_id)
+WHERE project.slug = $1 AND ($2::text IS NULL OR conference.state = $2)
+"""
+_SHIFT = "UPDATE syncer.test_clock SET shift = $1::timestamptz - clock_timestamp()"
+_WORKER_CLOCK = "SELECT owner_clock_at FROM syncer.lease JOIN syncer.project USING (project_id) WHERE slug = $1"
+_MARK = "INSERT INTO syncer.test_clock DEFAULT VALUES ON CONFLICT DO NOTHING"
+_ACCOUNTS = """
+SELECT array_agg(DISTINCT account_id) FROM syncer.tenant JOIN syncer.project USING (project_id) WHERE project.slug = $1
+"""
+_REMOVE_TENANTS = """
+DELETE FROM syncer.tenant WHERE project_id = (SELECT project_id FROM syncer.project WHERE slug = $1)
+"""
+_REMOVE_ACCOUNTS = "DELETE FROM syncer.provider_account WHERE account_id = ANY($1)"
+_REMOVE_PROJECT = "DELETE FROM syncer.project WHERE slug = $1"
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """One demo's rows. project: slug of its project. is_ours: the database is thrown away afterwards."""
+
+    database: Database
+    project: str
+    is_ours: bool
+
+    async def conferences(self, state: str | None = None) -> int:
+        """How many conferences the demo's tenants have, all or in one state."""
+        return int(await self.database.value(_COUNT, self.project, state))
+
+    async def release(self, tenant: str, calendar_id: str) -> int:
+        """Let the held deletions of a calendar through; gives how many."""
+        return await tenants.release(self.database, tenant, calendar_id)
+
+    async def make_clock_settable(self) -> timedelta | None:
+        """Mark the database as one for tests; gives the shift that a mark had before, None without one.
+
+        Raises OperatorError when others' tenants are there: their clock is not ours to set.
+        """
+        before = await self.database.value("SELECT shift FROM syncer.test_clock")
+        if before is None and await self.database.value("SELECT count(*) FROM syncer.tenant"):
+            raise OperatorError(
+                "The database has tenants of its own, so its clock cannot be set as --ics needs: use an empty one, "
+                "or unset SYNCER_DATABASE_URL."
+            )
+        await self.database.run(_MARK)
+        return before if isinstance(before, timedelta) else None
+
+    async def restore_clock(self, shift: timedelta | None) -> None:
+        """Leave the clock as `make_clock_settable` found it."""
+        if shift is None:
+            await self.database.run("DELETE FROM syncer.test_clock")
+        else:
+            await self.database.run("UPDATE syncer.test_clock SET shift = $1", shift)
+
+    async def set_clock(self, at: datetime) -> None:
+        """Make it `at` for the database, and through it for the worker."""
+        await self.database.run(_SHIFT, at)
+
+    async def worker_clock(self) -> datetime | None:
+        """What time it was for the worker when it renewed its lease last; None before the first."""
+        at = await self.database.value(_WORKER_CLOCK, self.project)
+        return at if isinstance(at, datetime) else None
+
+    async def remove(self) -> None:
+        """Take all rows of the demo out again."""
+        accounts = await self.database.value(_ACCOUNTS, self.project)
+        await self.database.run(_REMOVE_TENANTS, self.project)
+        await self.database.run(_REMOVE_ACCOUNTS, accounts or [])
+        await self.database.run(_REMOVE_PROJECT, self.project)

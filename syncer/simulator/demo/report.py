@@ -1,0 +1,138 @@
+"""What came of a demo: counts from the record and the diaries, and the judge's word."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from syncer.simulator.demo import latency
+from syncer.simulator.demo.latency import Diaries, Followed
+from syncer.simulator.ics import Skipped
+from syncer.simulator.judge.verdict import Standing, Verdict
+from syncer.simulator.people.record import Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """One kind of edit: how many there were, how many of their meetings follow, and how fast."""
+
+    kind: Kind
+    edits: int
+    following: int
+    latencies_ms: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How large the demo was. importable: single events in the files that could be imported."""
+
+    tenants: int
+    calendars: int
+    events: int
+    importable: int
+    conferences: int
+
+
+@dataclass(frozen=True, slots=True)
+class Clearing:
+    """What came of clearing a calendar. held: deletions that waited for a person. released: let through by one."""
+
+    held: int = 0
+    released: int = 0
+    was_held_right: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A whole run. verdict: the last one. unsettled: what was waited for in vain, None when all came to rest."""
+
+    size: Size
+    followed: Sequence[Followed]
+    faults: Mapping[str, int]
+    diaries: Diaries
+    clearing: Clearing
+    verdict: Verdict
+    skipped: Sequence[Skipped]
+    seconds: float
+    unsettled: str | None
+
+    @property
+    def converged(self) -> bool:
+        """Whether everything came to rest as the judge would have it, the clearing both times."""
+        return self.unsettled is None and self.verdict.is_right and self.clearing.was_held_right
+
+    @property
+    def missing(self) -> list[str]:
+        """Kinds of edits and faults that should have happened and did not."""
+        made = {followed.edit.kind for followed in self.followed}
+        return [kind.value for kind in Kind if kind not in made] + [
+            name for name, count in self.faults.items() if not count
+        ]
+
+    @property
+    def is_good(self) -> bool:
+        """Whether the demo shows what it is there to show."""
+        return self.converged and not self.missing
+
+    def tallies(self) -> list[Tally]:
+        """One for each kind of edit, in the order in which kinds are named."""
+        return [self._tally(kind) for kind in Kind]
+
+    def _tally(self, kind: Kind) -> Tally:
+        own = [followed for followed in self.followed if followed.edit.kind is kind]
+        standings = [
+            self.verdict.standings.get((one.edit.where.tenant, one.edit.meeting_id), Standing.RIGHT) for one in own
+        ]
+        times = tuple(one.latency_ms for one in own if one.latency_ms is not None)
+        return Tally(kind, len(own), sum(standing is Standing.RIGHT for standing in standings), times)
+
+    def latencies_ms(self) -> list[float]:
+        """From Google's side to the provider's, all kinds that call it."""
+        return [
+            one.latency_ms
+            for one in self.followed
+            if one.latency_ms is not None and one.edit.kind is not Kind.CHANGE_AT_PROVIDER
+        ]
+
+    def as_json(self) -> dict[str, Any]:
+        """The report as one JSON object."""
+        google, vendor = self.diaries.google, self.diaries.vendor
+        clients = [entry for entry in google if entry["actor"] == "client"]
+        times = self.latencies_ms()
+        return {
+            "converged": self.converged,
+            "tenants": self.size.tenants,
+            "calendars": self.size.calendars,
+            "events": self.size.events,
+            "importable": self.size.importable,
+            "conferences": self.size.conferences,
+            "edits": len(self.followed),
+            "edits_by_kind": _counts(kind.value for kind in (one.edit.kind for one in self.followed)),
+            "faults_by_kind": dict(self.faults),
+            "lost": self.verdict.count(Standing.LOST),
+            "doubled": self.verdict.count(Standing.DOUBLED),
+            "wrong": self.verdict.count(Standing.WRONG),
+            "google_requests": len(clients),
+            "provider_calls": sum(entry["face"] == "webhook" for entry in vendor),
+            "write_backs": sum(latency.is_write_back(entry) for entry in clients),
+            "conflicts_412": sum(entry["status"] == 412 for entry in clients),
+            "held": self.clearing.held,
+            "released": self.clearing.released,
+            "latency_ms": {f"p{share}": _rounded(latency.percentile(times, share / 100)) for share in (50, 95, 99)},
+            "seconds": round(self.seconds, 1),
+            "skipped": [{"uid": one.uid, "reason": one.reason} for one in self.skipped],
+            "findings": [asdict(finding) for finding in self.verdict.findings],
+            "unsettled": self.unsettled,
+            "missing": self.missing,
+        }
+
+
+def _counts(names: Any) -> dict[str, int]:
+    counted = Counter(names)
+    return {kind.value: counted[kind.value] for kind in Kind}
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 1)

@@ -1,0 +1,189 @@
+"""Sets the stage for a demo: a database, both simulators, tenants and calendars, and a worker ready to start."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from syncer import embedded
+from syncer.model.calendar import Matcher, Policy
+from syncer.model.errors import OperatorError
+from syncer.settings import Settings
+from syncer.simulator import ics
+from syncer.simulator.clock import SimulatedClock
+from syncer.simulator.demo import town as towns
+from syncer.simulator.demo.ledger import Ledger
+from syncer.simulator.demo.town import SOLUTION, Town
+from syncer.simulator.demo.wishes import Wishes
+from syncer.simulator.demo.worker import Worker
+from syncer.simulator.ics import Export
+from syncer.simulator.people.record import Place
+from syncer.store import migrate, tenants
+from syncer.store.database import Database
+from syncer.store.tenants import NewCalendar, NewTenant
+
+GRACE = timedelta(seconds=2)
+FURNITURE = 4
+"""Events on a calendar that no file fills."""
+_READ_BACK_SECONDS = 2.0
+_READ_BACKS_A_SECOND = 200
+_WORKER = {
+    "SYNCER_PRIVATE_NETWORKS": "127.0.0.0/8",
+    "SYNCER_CYCLE_SECONDS": "1",
+    "SYNCER_RELIST_SECONDS": "0.5",
+    "SYNCER_RESCUE_SECONDS": "0.3",
+    "SYNCER_LEASE_SECONDS": "2",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """All that a demo runs on.
+
+    exports: by calendar id. cleared: the calendar that will be cleared. folder: credentials and the worker's log.
+    """
+
+    wishes: Wishes
+    town: Town
+    ledger: Ledger
+    worker: Worker
+    exports: Mapping[str, Export]
+    cleared: Place
+    folder: Path
+
+    async def set_clock(self, at: datetime) -> None:
+        """Make it `at` for both simulators and the database; the worker learns it from there."""
+        self.town.clock.set(at)
+        await self.ledger.set_clock(at)
+
+
+@asynccontextmanager
+async def staged(wishes: Wishes, settings: Settings) -> AsyncIterator[Stage]:
+    """The stage for as long as the block lasts; afterwards nothing of it is left.
+
+    Raises OperatorError when the database, a file or a wish cannot be used.
+    """
+    async with AsyncExitStack() as stack:
+        folder = Path(tempfile.mkdtemp(prefix="syncer-demo-"))
+        stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        places, exports = _cast(wishes, f"demo-{secrets.token_hex(3)}")
+        dsn = await _database(stack, settings)
+        database = await stack.enter_async_context(Database.opened(dsn, connections=2))
+        ledger = Ledger(database, places[0].tenant.rpartition("-")[0], settings.database_url is None)
+        stack.push_async_callback(ledger.remove)
+        clock = SimulatedClock()
+        if exports:
+            before = await ledger.make_clock_settable()
+            stack.push_async_callback(ledger.restore_clock, before)
+            clock.set(ics.earliest_at(exports.values()) - timedelta(days=1))
+            await ledger.set_clock(clock.now())
+        town = await stack.enter_async_context(towns.built(places, clock=clock, seed=wishes.seed))
+        await _enrol(ledger, town, folder)
+        environment = _environment(dsn, town, folder) | _read_back(wishes, exports)
+        worker = Worker(environment, folder / "worker.log")
+        stack.push_async_callback(worker.stop)
+        yield Stage(wishes, town, ledger, worker, exports, _cleared(places), folder)
+
+
+async def _database(stack: AsyncExitStack, settings: Settings) -> str:
+    """The address of the operator's database or of a throw-away one, its schema up to date."""
+    if settings.database_url is not None:
+        dsn = settings.database_url.get_secret_value()
+    else:
+        dsn = (await stack.enter_async_context(embedded.throwaway(pg_bin=settings.pg_bin))).dsn
+    await migrate.migrate(dsn)
+    return dsn
+
+
+def _cast(wishes: Wishes, project: str) -> tuple[tuple[Place, ...], dict[str, Export]]:
+    slugs = [f"{project}-{number}" for number in range(1, wishes.tenants + 1)]
+    places = towns.places(slugs, wishes.calendars, {})
+    cleared = _cleared(places)
+    # The calendar that will be cleared gets a file only when there are as many files as calendars.
+    seats = [place for place in places if place != cleared] + [cleared]
+    exports = {}
+    for path, place in zip(wishes.exports, seats, strict=False):
+        try:
+            exports[place.calendar_id] = ics.read(path, organizer=place.calendar_id)
+        except ics.NotAnExport as error:
+            raise OperatorError(str(error), exit_code=2) from None
+    if exports and not any(export.events for export in exports.values()):
+        raise OperatorError("None of the files holds an event that can be imported.", exit_code=2)
+    zones = {calendar_id: export.time_zone for calendar_id, export in exports.items()}
+    return towns.places(slugs, wishes.calendars, zones), exports
+
+
+def _cleared(places: tuple[Place, ...]) -> Place:
+    """The last primary calendar: Google clears no other."""
+    return [place for place in places if place.is_primary][-1]
+
+
+async def _enrol(ledger: Ledger, town: Town, folder: Path) -> None:
+    """Give the service a project, tenants and calendars, each credential as a file of its own.
+
+    Every other tenant delegates to a service account; the others have a grant of their first person's, and their
+    last calendar one of its own.
+    """
+    await tenants.add_project(ledger.database, ledger.project)
+    for number, (slug, account) in enumerate(town.accounts.items()):
+        own = [place for place in town.world.places if place.tenant == slug]
+        _keep(folder, f"{slug}.vendor", account["webhook_secret"])
+        if number % 2 == 0:
+            _keep(folder, f"{slug}.google", await _delegation(town, slug))
+            calendars = [NewCalendar(place.calendar_id, subject=place.owner) for place in own]
+        else:
+            _keep(folder, f"{slug}.google", await _grant(town, own[0].owner))
+            _keep(folder, f"{slug}.last.google", await _grant(town, own[-1].owner))
+            calendars = [NewCalendar(place.calendar_id) for place in own[:-1]]
+            calendars.append(NewCalendar(own[-1].calendar_id, credential=f"file:{slug}.last.google"))
+        await tenants.add_tenant(ledger.database, _tenant(ledger.project, slug, account["webhook_url"]))
+        for calendar in calendars:
+            await tenants.add_calendar(ledger.database, slug, calendar)
+
+
+async def _delegation(town: Town, slug: str) -> str:
+    return json.dumps(await town.google("POST", "service-accounts", {"domains": [f"{slug}.test"]}))
+
+
+async def _grant(town: Town, user: str) -> str:
+    return json.dumps(await town.google("POST", "users", {"email": user}))
+
+
+def _tenant(project: str, slug: str, webhook_url: str) -> NewTenant:
+    return NewTenant(
+        slug=slug,
+        project=project,
+        credential=f"file:{slug}.google",
+        provider_credential=f"file:{slug}.vendor",
+        provider_settings={"url": webhook_url},
+        policy=Policy(matchers=(Matcher(solution_type="addOn", solution_name=SOLUTION),), grace=GRACE),
+    )
+
+
+def _keep(folder: Path, name: str, text: str) -> None:
+    path = folder / name
+    path.touch(mode=0o600)
+    path.write_text(text, "utf-8")
+
+
+def _read_back(wishes: Wishes, exports: Mapping[str, Export]) -> dict[str, str]:
+    """How often each meeting is read back: as often as so many meetings allow."""
+    meetings = sum(export.singles for export in exports.values()) + FURNITURE * wishes.tenants * wishes.calendars
+    return {"SYNCER_READ_BACK_SECONDS": f"{max(_READ_BACK_SECONDS, meetings / _READ_BACKS_A_SECOND):.1f}"}
+
+
+def _environment(dsn: str, town: Town, folder: Path) -> dict[str, str]:
+    return {
+        **_WORKER,
+        "SYNCER_DATABASE_URL": dsn,
+        "SYNCER_GOOGLE_API_ROOT": town.google_root,
+        "SYNCER_TOKEN_URIS": f"{town.google_root}token",
+        "SYNCER_CREDENTIALS_FOLDER": str(folder),
+    }

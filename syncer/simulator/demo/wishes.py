@@ -1,0 +1,43 @@
+"""What somebody asked of a demo, and how it tells them what it is doing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from syncer.model.errors import OperatorError
+from syncer.simulator.people.script import FIRST
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """How large a demo is, and how rough. calendars: per tenant."""
+
+    exports: tuple[Path, ...] = ()
+    tenants: int = 2
+    calendars: int = 3
+    edits: int = 60
+    seed: int = 1
+    is_killing: bool = False
+
+    def __post_init__(self) -> None:
+        """Raises OperatorError for what makes no demo."""
+        if not 1 <= self.tenants <= 200:
+            raise OperatorError("--tenants must be from 1 to 200.", exit_code=2)
+        if not 2 <= self.calendars <= 200:
+            raise OperatorError("--calendars must be from 2 to 200: events move between two of a tenant.", exit_code=2)
+        if not len(FIRST) <= self.edits <= 100_000:
+            raise OperatorError(f"--edits must be from {len(FIRST)} to 100000: one of each kind at least.", exit_code=2)
+        if len(self.exports) > self.tenants * self.calendars:
+            raise OperatorError("There are more files than calendars: raise --tenants or --calendars.", exit_code=2)
+
+
+class Audience(Protocol):
+    """Whoever watches."""
+
+    def tell(self, sentence: str) -> None:
+        """What happens now."""
+
+    def count(self, edits: int) -> None:
+        """How many edits are made so far."""

@@ -1,0 +1,86 @@
+"""The real worker as a process of its own: started, killed, started again."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import signal
+import sys
+import tempfile
+from asyncio.subprocess import DEVNULL, Process
+from collections.abc import Mapping
+from pathlib import Path
+
+from syncer import embedded
+from syncer.model.errors import OperatorError
+
+_LAUNCHER = str(Path(embedded.__file__).with_name("launch.py"))
+_STOP_SECONDS = 10.0
+_LAST_LINES = 5
+
+
+class Worker:
+    """`syncer run` under an environment of its own. kills: how often it was killed."""
+
+    def __init__(self, environment: Mapping[str, str], log_path: Path) -> None:
+        # Nothing of the caller's own settings may leak into it.
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("SYNCER_")}
+        self.environment = dict(environment)
+        self._whole_environment = {**inherited, **environment}
+        self._process: Process | None = None
+        self.log_path = log_path
+        self.kills = 0
+
+    async def start(self) -> None:
+        """Start it, unless it runs."""
+        if self._process is not None:
+            return
+        command = [sys.executable, "-m", "syncer", "run"]
+        if sys.platform == "linux":
+            # A demo that is killed must not leave its worker behind.
+            command = [sys.executable, "-I", _LAUNCHER, "tied", str(os.getpid()), "-", "-", *command]
+        with self.log_path.open("ab") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                *command,
+                stdin=DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=self._whole_environment,
+            )
+
+    async def kill(self) -> None:
+        """SIGKILL."""
+        if self._process is not None:
+            self.kills += 1
+            await self._end(signal.SIGKILL)
+
+    async def stop(self) -> None:
+        """SIGTERM, and SIGKILL when that takes too long."""
+        try:
+            async with asyncio.timeout(_STOP_SECONDS):
+                await self._end(signal.SIGTERM)
+        except TimeoutError:
+            await self._end(signal.SIGKILL)
+
+    def check(self) -> None:
+        """Raises OperatorError with the end of its log when it ended by itself."""
+        if self._process is not None and self._process.returncode is not None:
+            lines = self.log_path.read_text("utf-8", errors="replace").splitlines()[-_LAST_LINES:]
+            raise OperatorError(
+                f"The worker ended by itself with code {self._process.returncode}; its last words: " + " / ".join(lines)
+            )
+
+    def kept_log(self) -> Path:
+        """A copy of its log that outlives the stage."""
+        handle, name = tempfile.mkstemp(prefix="syncer-worker-", suffix=".log")
+        os.close(handle)
+        return Path(shutil.copy(self.log_path, name))
+
+    async def _end(self, bell: signal.Signals) -> None:
+        if self._process is None:
+            return
+        if self._process.returncode is None:
+            self._process.send_signal(bell)
+            await self._process.wait()
+        self._process = None

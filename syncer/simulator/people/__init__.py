@@ -1,0 +1,1 @@
+"""People: seeded scripts that edit through the public faces only, and the record of what they meant."""

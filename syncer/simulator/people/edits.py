@@ -1,0 +1,307 @@
+"""One function per kind of edit: what a person does at the servers, and what they mean by it."""
+
+from __future__ import annotations
+
+import random
+import time
+from asyncio import sleep
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import assert_never
+from zoneinfo import ZoneInfo
+
+from syncer.simulator.people import texts
+from syncer.simulator.people.faces import Google, Turned, calendar_path, event_path
+from syncer.simulator.people.record import Edit, Json, Kind, Meant, Place, Reference
+from syncer.simulator.people.world import PLACEHOLDER_TITLE, World, instant, shifted
+
+WRITE = {"conferenceDataVersion": "1", "sendUpdates": "all"}
+_TRIES = 10
+_CHANGED_UNDER_US = 412
+_BASE32HEX = "0123456789abcdefghijklmnopqrstuv"
+_SUBJECTS = ("Design review", "Weekly numbers", "Interview", "Planning", "1:1", "Retrospective", "Budget", "Démo – été")
+_ROOMS = ("Room 4", "Berlin office, 2nd floor", "Canteen")
+
+
+@dataclass(slots=True)
+class Person:
+    """Somebody who edits one calendar. pause_seconds: between deleting and thinking better of it."""
+
+    world: World
+    place: Place
+    chance: random.Random
+    pause_seconds: float = 0.0
+
+    @property
+    def google(self) -> Google:
+        """Their own way to Google."""
+        return self.world.google[self.place.owner]
+
+
+Act = Callable[[Person, Reference], Awaitable[Edit]]
+
+
+async def make(person: Person, kind: Kind, where: Reference | None) -> Edit:
+    """Do one edit and keep it in the record. where: None only for `create`. Raises Turned when a server refuses."""
+    if where is None:
+        edit = await create(person)
+    else:
+        edit = await _act(kind)(person, where)
+    person.world.record.note(edit)
+    return edit
+
+
+def _act(kind: Kind) -> Act:
+    match kind:
+        case Kind.RENAME:
+            return rename
+        case Kind.MOVE_TIME:
+            return move_time
+        case Kind.MOVE_CALENDAR:
+            return move_calendar
+        case Kind.SWAP:
+            return swap
+        case Kind.DELETE:
+            return delete
+        case Kind.UNDELETE:
+            return undelete
+        case Kind.DUPLICATE:
+            return duplicate
+        case Kind.INVITE:
+            return invite
+        case Kind.CHANGE_AT_PROVIDER:
+            return change_at_provider
+        case Kind.CREATE:
+            raise ValueError("a new event has no place yet")
+        case _:
+            assert_never(kind)
+
+
+async def create(person: Person) -> Edit:
+    """A new event with a meeting, the meeting first and with a placeholder, as an add-on makes it."""
+    world, place = person.world, person.place
+    where = Reference(place.tenant, place.calendar_id, new_id(person.chance))
+    body = new_event(person)
+    placeholder = {"title": PLACEHOLDER_TITLE, **meeting_times(body, place)}
+    meeting = await world.vendors[place.tenant].create({"external_key": external_key(where), **placeholder})
+    body |= {"id": where.event_id, "conferenceData": world.conference_data(meeting)}
+    sent_ms = now_ms()
+    headers = {"X-Simulator-Add-On": world.solution}
+    path = f"{calendar_path(place.calendar_id)}/events"
+    event = await person.google.call("POST", path, query=WRITE, body=body, headers=headers)
+    meant = meant_by(body, str(meeting["id"]))
+    return Edit(Kind.CREATE, where, meeting["id"], sent_ms, now_ms(), event.get("etag"), meant)
+
+
+async def rename(person: Person, where: Reference) -> Edit:
+    """Another title; now and then another description too, typed above what stands below."""
+    meant = person.world.record.meant[where]
+    meant = replace(meant, title=f"{person.chance.choice(_SUBJECTS)} {person.chance.randrange(1000)}")
+    if person.chance.random() < 1 / 3:
+        meant = replace(meant, description=f"Agenda {person.chance.randrange(1000)}:\n- notes\n- next steps")
+
+    def body(event: Json) -> Json:
+        if meant.description == texts.own_description(event.get("description")):
+            return {"summary": meant.title}
+        return {
+            "summary": meant.title,
+            "description": texts.with_block_of(event.get("description"), meant.description or ""),
+        }
+
+    return await _revise(person, Kind.RENAME, where, meant, body)
+
+
+async def move_time(person: Person, where: Reference) -> Edit:
+    """The same event some days or quarters of an hour later, now and then longer."""
+    meant, zone = person.world.record.meant[where], person.place.time_zone
+    by = timedelta(days=person.chance.randrange(1, 5), minutes=15 * person.chance.randrange(8))
+    longer = timedelta(minutes=15 * person.chance.randrange(3))
+    starts, ends = shifted(meant.starts, by, zone), shifted(meant.ends, by + longer, zone)
+    meant = replace(meant, starts=starts, ends=ends)
+    return await _revise(person, Kind.MOVE_TIME, where, meant, lambda _: {"start": starts, "end": ends})
+
+
+async def invite(person: Person, where: Reference) -> Edit:
+    """One guest more: somebody outside, or the owner of another tenant's calendar, who then has a copy."""
+    world = person.world
+    strangers = sorted({place.owner for place in world.places if place.tenant != where.tenant})
+    outside = f"guest-{person.chance.randrange(10_000)}@elsewhere.test"
+    guest = person.chance.choice(strangers) if strangers and person.chance.random() < 0.5 else outside
+    event = await _event(person, where)
+    guests = {row["email"] for row in event.get("attendees", [])} | {guest}
+    meant = replace(world.record.meant[where], guests=len(guests))
+
+    def body(event: Json) -> Json:
+        rows = event.get("attendees", [])
+        return {"attendees": rows + [{"email": guest} for _ in range(guest not in {row["email"] for row in rows})]}
+
+    return await _revise(person, Kind.INVITE, where, meant, body)
+
+
+async def swap(person: Person, where: Reference) -> Edit:
+    """The conference replaced by a Meet, or taken off."""
+    meeting_id = str(person.world.record.meant[where].meeting_id)
+    request = {"requestId": new_id(person.chance), "conferenceSolutionKey": {"type": "hangoutsMeet"}}
+    new: Json | None = {"createRequest": request} if person.chance.random() < 0.6 else None
+    meant = replace(person.world.record.meant[where], meeting_id=None)
+    edit = await _revise(person, Kind.SWAP, where, meant, lambda _: {"conferenceData": new})
+    return replace(edit, meeting_id=meeting_id)
+
+
+async def delete(person: Person, where: Reference) -> Edit:
+    """The event deleted."""
+    meeting_id = str(person.world.record.meant[where].meeting_id)
+    sent_ms = now_ms()
+    await person.google.call("DELETE", event_path(where.calendar_id, where.event_id), query={"sendUpdates": "all"})
+    return Edit(Kind.DELETE, where, meeting_id, sent_ms, now_ms())
+
+
+async def undelete(person: Person, where: Reference) -> Edit:
+    """The event deleted and, a moment later, taken out of the bin."""
+    meant = person.world.record.meant[where]
+    person.world.record.remove(where, now_ms())
+    path = event_path(where.calendar_id, where.event_id)
+    await person.google.call("DELETE", path, query={"sendUpdates": "all"})
+    await sleep(person.pause_seconds)
+    sent_ms = now_ms()
+    event = await person.google.call("PATCH", path, query=WRITE, body={"status": "confirmed"})
+    return Edit(Kind.UNDELETE, where, str(meant.meeting_id), sent_ms, now_ms(), event.get("etag"), meant)
+
+
+async def duplicate(person: Person, where: Reference) -> Edit:
+    """A second event with the same conference, copied whole; now and then on another calendar.
+
+    Only of events that stood there before: of two that are new on two calendars either may be seen first.
+    """
+    world = person.world
+    event, meant = await _event(person, where), world.record.meant[where]
+    elsewhere = world.neighbours(person.place)[:1] if where in world.settled else []
+    places = [person.place] * 3 + elsewhere
+    place = person.chance.choice(places)
+    copy = Reference(where.tenant, place.calendar_id, new_id(person.chance))
+    copied = ("description", "location", "start", "end", "conferenceData")
+    body: Json = {name: event[name] for name in copied if name in event}
+    body |= {"id": copy.event_id, "summary": f"Copy of {meant.title}"}
+    sent_ms = now_ms()
+    google = world.google[place.owner]
+    made = await google.call("POST", f"{calendar_path(place.calendar_id)}/events", query=WRITE, body=body)
+    world.copies.add(copy)
+    meant = replace(meant, title=f"Copy of {meant.title}", guests=0)
+    return Edit(Kind.DUPLICATE, copy, str(meant.meeting_id), sent_ms, now_ms(), made.get("etag"), meant)
+
+
+async def move_calendar(person: Person, where: Reference) -> Edit:
+    """The event on another calendar of the same tenant, under the same id."""
+    world = person.world
+    destination = person.chance.choice(world.neighbours(person.place))
+    meant = world.record.meant[where]
+    sent_ms = now_ms()
+    path = f"{event_path(where.calendar_id, where.event_id)}/move"
+    query = {"destination": destination.calendar_id, "sendUpdates": "all"}
+    await person.google.call("POST", path, query=query)
+    world.record.remove(where, sent_ms)
+    moved = Reference(where.tenant, destination.calendar_id, where.event_id)
+    if where in world.copies:
+        world.copies.add(moved)
+    return Edit(Kind.MOVE_CALENDAR, moved, str(meant.meeting_id), sent_ms, now_ms(), None, meant)
+
+
+async def change_at_provider(person: Person, where: Reference) -> Edit:
+    """Another passcode or another join URL for the meeting, made where it lives."""
+    meeting_id = str(person.world.record.meant[where].meeting_id)
+    choices: tuple[Json, ...] = (
+        {"passcode": f"{person.chance.randrange(10**6):06d}"},
+        {"new_join_url": True},
+        {"passcode": f"{person.chance.randrange(10**6):06d}", "new_join_url": True},
+    )
+    person.world.changes[meeting_id] += 1
+    sent_ms = now_ms()
+    await person.world.vendors[where.tenant].change(meeting_id, person.chance.choice(choices))
+    return Edit(Kind.CHANGE_AT_PROVIDER, where, meeting_id, sent_ms, now_ms())
+
+
+async def _event(person: Person, where: Reference) -> Json:
+    return await person.google.call("GET", event_path(where.calendar_id, where.event_id))
+
+
+async def _revise(person: Person, kind: Kind, where: Reference, meant: Meant, body: Callable[[Json], Json]) -> Edit:
+    """Patch on the version that was read; when it moved meanwhile, read and decide again, as a screen would."""
+    path = event_path(where.calendar_id, where.event_id)
+    for tries_left in reversed(range(_TRIES)):
+        event = await _event(person, where)
+        sent_ms = now_ms()
+        try:
+            changed = await person.google.call(
+                "PATCH", path, query=WRITE, body=body(event), headers={"If-Match": event["etag"]}
+            )
+        except Turned as turned:
+            if turned.status != _CHANGED_UNDER_US or tries_left == 0:
+                raise
+            continue
+        return Edit(kind, where, meant.meeting_id or "", sent_ms, now_ms(), changed.get("etag"), meant)
+    raise AssertionError("unreachable: the last try returns or raises")
+
+
+def new_event(person: Person) -> Json:
+    """A new event's own fields: in some days, of a quarter to two hours or a whole day, some with a place."""
+    chance, zone = person.chance, person.place.time_zone
+    body: Json = {"summary": f"{chance.choice(_SUBJECTS)} {chance.randrange(1000)}"}
+    day = person.world.now().astimezone(ZoneInfo(zone)).replace(minute=0, second=0, microsecond=0)
+    starts = day + timedelta(days=chance.randrange(2, 20), hours=chance.randrange(12))
+    if chance.random() < 0.1:
+        body |= {"start": _date(starts), "end": _date(starts + timedelta(days=1))}
+    else:
+        ends = starts + timedelta(minutes=15 * chance.randrange(1, 8))
+        body |= {"start": _timed(starts, zone), "end": _timed(ends, zone)}
+    if chance.random() < 0.5:
+        body["description"] = f"Notes {chance.randrange(1000)}"
+    if chance.random() < 0.3:
+        body["location"] = chance.choice(_ROOMS)
+    return body
+
+
+def meant_by(body: Json, meeting_id: str | None) -> Meant:
+    """What a person means who writes such an event."""
+    return Meant(
+        title=body.get("summary"),
+        description=body.get("description"),
+        location=body.get("location"),
+        starts=body["start"],
+        ends=body["end"],
+        guests=len(body.get("attendees", [])),
+        meeting_id=meeting_id,
+    )
+
+
+def meeting_times(event: Json, place: Place) -> Json:
+    """An event's times as the vendor's API takes them."""
+    starts, ends = event["start"], event["end"]
+    if "date" in starts:
+        return {"start": starts["date"], "end": ends["date"], "all_day": True}
+    at = (instant(starts, place.time_zone), instant(ends, place.time_zone))
+    zone = starts.get("timeZone", place.time_zone)
+    return {"start": at[0].isoformat(), "end": at[1].isoformat(), "timezone": zone}
+
+
+def external_key(where: Reference) -> str:
+    """The key under which an add-on makes the meeting of an event: one event, one meeting."""
+    return f"{where.calendar_id}/{where.event_id}"
+
+
+def new_id(chance: random.Random) -> str:
+    """An event id as clients may choose them. Source: Calendar API, Event resource, on `id` (base32hex)."""
+    return "".join(chance.choices(_BASE32HEX, k=26))
+
+
+def now_ms() -> float:
+    """Monotonic milliseconds, on the same clock as the servers' diaries."""
+    return time.monotonic() * 1000
+
+
+def _date(at: datetime) -> Json:
+    return {"date": at.date().isoformat()}
+
+
+def _timed(at: datetime, zone: str) -> Json:
+    return {"dateTime": at.astimezone(UTC).astimezone(ZoneInfo(zone)).isoformat(), "timeZone": zone}

@@ -1,0 +1,63 @@
+"""The console script as a process of its own."""
+
+import os
+import pty
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+_SECONDS = 30.0
+
+
+def environment(**more: str) -> dict[str, str]:
+    """This process's variables without any SYNCER_… of its own, and `more`."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("SYNCER_")}
+    return kept | more
+
+
+@contextmanager
+def started(*arguments: str, **more: str) -> Iterator[subprocess.Popen[str]]:
+    """`syncer` with these arguments and variables, killed at the end if it still runs."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "syncer", *arguments],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment(**more),
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate(timeout=_SECONDS)
+
+
+def on_a_terminal(*arguments: str, **more: str) -> str:
+    """Everything that `syncer` shows on a terminal of its own."""
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(
+        [sys.executable, "-m", "syncer", *arguments],
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        env=environment(TERM="xterm", **more),
+    ) as process:
+        os.close(theirs)
+        shown = _until_closed(ours)
+        process.wait(_SECONDS)
+    return shown
+
+
+def _until_closed(terminal: int) -> str:
+    shown = b""
+    with os.fdopen(terminal, "rb", buffering=0) as stream:
+        while True:
+            try:
+                chunk = stream.read(65_536)
+            except OSError:  # EIO: on Linux the way a terminal says that its other side is closed
+                chunk = b""
+            if not chunk:
+                return shown.decode()
+            shown += chunk

@@ -1,0 +1,116 @@
+"""`syncer check` finds what does not work, one line each, with what to do."""
+
+import json
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.request import ProxyHandler, Request, build_opener
+
+import pytest
+
+from tests.cli.conftest import ANA, Rows, Terminal
+from tests.cli.process import started
+
+_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """Both simulators, as processes of their own, and a service account's key for `tenant-a.test`."""
+
+    google: str
+    conferencing: str
+    key: dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def outside() -> Iterator[Outside]:
+    with ExitStack() as stack:
+        processes = [stack.enter_context(started("simulate", noun)) for noun in ("google", "conferencing")]
+        google, conferencing = [
+            process.stdout.readline().strip() for process in processes if process.stdout is not None
+        ]
+        tell(f"{google}simulator/calendars", {"id": ANA, "owner": ANA})
+        key = tell(f"{google}simulator/service-accounts", {"domains": ["tenant-a.test"]})
+        yield Outside(google, conferencing, key)
+
+
+@pytest.fixture
+def secrets(outside: Outside, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The credentials folder, with a service account's key and a webhook's secret; settings that lead to `outside`."""
+    (tmp_path / "google.json").write_text(json.dumps(outside.key))
+    monkeypatch.setenv("SYNCER_CREDENTIALS_FOLDER", str(tmp_path))
+    monkeypatch.setenv("SYNCER_GOOGLE_API_ROOT", outside.google)
+    monkeypatch.setenv("SYNCER_TOKEN_URIS", outside.key["token_uri"])
+    monkeypatch.setenv("SYNCER_PRIVATE_NETWORKS", "127.0.0.0/8")
+    return tmp_path
+
+
+@pytest.fixture
+def all_is_well(a_calendar: str, rows: Rows, outside: Outside, secrets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    account = tell(f"{outside.conferencing}simulator/accounts", {"slug": secrets.name.replace("_", "-")})
+    monkeypatch.setenv("SYNCER_CREDENTIAL_ACME", account["webhook_secret"])
+    rows.run(
+        "UPDATE syncer.provider_account SET settings = jsonb_build_object('url', $1::text)", account["webhook_url"]
+    )
+
+
+def tell(url: str, body: dict[str, Any]) -> Any:
+    request = Request(url, json.dumps(body).encode(), {"Content-Type": "application/json"})  # noqa: S310
+    # Past any proxy of the machine's.
+    with build_opener(ProxyHandler({})).open(request, timeout=_SECONDS) as answer:
+        return json.load(answer)
+
+
+def failures(terminal: Terminal) -> dict[str, str]:
+    answer = terminal("check", "--json")
+    found = {one["what"]: one["sentence"] for one in answer.document["checks"] if not one["is_well"]}
+    assert answer.code == (1 if found else 0)
+    return found
+
+
+def test_all_that_works_is_said_to_work(all_is_well: None, terminal: Terminal) -> None:
+    answer = terminal("check")
+    assert answer.code == 0, answer.out
+    whats = [line[8:].partition(":")[0] for line in answer.out.splitlines()]
+    assert whats == [
+        *("database", "privileges", "migrations", "clock", "Google's clock"),
+        *("credential of acme", "Google for acme", "provider of acme"),
+    ]
+
+
+def test_a_calendar_out_of_reach_is_told_with_what_to_do(all_is_well: None, terminal: Terminal, rows: Rows) -> None:
+    rows.run("UPDATE syncer.calendar SET google_id = 'nobody@tenant-a.test'")
+    found = failures(terminal)
+    assert list(found) == ["Google for acme"]
+    assert "share the calendar with the account" in found["Google for acme"]
+
+
+def test_a_subject_of_another_domain_is_told(all_is_well: None, terminal: Terminal, rows: Rows) -> None:
+    rows.run("UPDATE syncer.calendar SET subject = 'x@elsewhere.test'")
+    assert list(failures(terminal)) == ["Google for acme"]
+
+
+def test_a_credential_that_is_not_there_is_told(all_is_well: None, terminal: Terminal, secrets: Path) -> None:
+    (secrets / "google.json").unlink()
+    found = failures(terminal)
+    assert list(found) == ["credential of acme"]
+    assert "is not there" in found["credential of acme"]
+
+
+def test_a_wrong_webhook_secret_is_told_without_showing_it(
+    all_is_well: None, terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SYNCER_CREDENTIAL_ACME", "whsec_c2VjcmV0LXRoYXQtaXMtb2YtdGhlLXdyb25nLWFjY291bnQ=")
+    found = failures(terminal)
+    assert list(found) == ["provider of acme"]
+    assert "c2Vjcm" not in found["provider of acme"]
+
+
+def test_a_google_that_is_not_there_is_told(
+    all_is_well: None, terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SYNCER_GOOGLE_API_ROOT", "http://127.0.0.1:1/")
+    assert {"Google's clock", "Google for acme"} == failures(terminal).keys()

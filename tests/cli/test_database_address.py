@@ -1,0 +1,102 @@
+"""A database that cannot be used is told in one sentence, with what to do, and without the password."""
+
+import socket
+from collections.abc import Callable, Iterator
+from urllib.parse import urlsplit
+
+import pytest
+
+from syncer.model.errors import OperatorError
+from syncer.store.reach import reach
+from tests.cli.conftest import Rows, Terminal
+
+
+@pytest.fixture
+def stranger(database: str, run_sql: Callable[[str], None]) -> Iterator[str]:
+    """The address by which a role gets in that owns nothing."""
+    run_sql("CREATE ROLE stranger LOGIN PASSWORD 's3cret'")
+    parts = urlsplit(database)
+    yield parts._replace(netloc=f"stranger:s3cret@{parts.hostname}:{parts.port}").geturl()
+    run_sql(f"DROP DATABASE {parts.path[1:]} WITH (FORCE)")
+    run_sql("DROP ROLE stranger")
+    run_sql(f"CREATE DATABASE {parts.path[1:]}")
+
+
+@pytest.mark.parametrize(
+    ("change", "code", "sentence"),
+    [
+        pytest.param(lambda _: "s3cret", 2, "SYNCER_DATABASE_URL is not a Postgres address", id="no URL"),
+        pytest.param(lambda _: "postgresql://u:s3cret@h:port/d", 2, "SYNCER_DATABASE_URL cannot be used", id="port"),
+        pytest.param(lambda url: url.replace("://", "://x", 1), 1, "refuses the user name or password", id="user"),
+        pytest.param(lambda url: url.replace("?", "x?"), 1, "has no database of the name", id="database"),
+        pytest.param(lambda _: "postgresql://u:s3cret@127.0.0.1:1/d", 1, "cannot be reached", id="nobody there"),
+    ],
+)
+def test_a_wrong_address_is_one_sentence(
+    terminal: Terminal,
+    database: str,
+    monkeypatch: pytest.MonkeyPatch,
+    change: Callable[[str], str],
+    code: int,
+    sentence: str,
+) -> None:
+    monkeypatch.setenv("SYNCER_DATABASE_URL", change(database))
+    for command in (("project", "list"), ("migrate",), ("run",)):
+        answer = terminal(*command)
+        assert (answer.code, answer.out) == (code, "")
+        assert sentence in answer.err
+        assert "s3cret" not in answer.err
+        assert answer.err.count("\n") == 1
+    assert terminal("check", "--json").document["ok"] is False
+
+
+async def test_a_server_that_says_nothing_is_given_up() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        dsn = f"postgresql://u:p@127.0.0.1:{silent.getsockname()[1]}/d"
+        with pytest.raises(OperatorError, match=r"did not answer within 0\.2 seconds"):
+            await reach(dsn, seconds=0.2)
+
+
+def test_missing_rights_are_named(terminal: Terminal, stranger: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SYNCER_DATABASE_URL", stranger)
+    answer = terminal("project", "list")
+    assert answer.code == 1
+    assert "lacks USAGE on schema syncer" in answer.err
+    assert "GRANT USAGE ON SCHEMA syncer" in answer.err
+
+
+def test_missing_rights_on_tables_are_named(
+    terminal: Terminal, stranger: str, rows: Rows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows.run("GRANT USAGE ON SCHEMA syncer TO stranger")
+    rows.run("GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA syncer TO stranger")
+    monkeypatch.setenv("SYNCER_DATABASE_URL", stranger)
+    assert terminal("project", "add", "main").code == 0
+    rows.run("REVOKE UPDATE ON syncer.tenant FROM stranger")
+    assert "lacks UPDATE on table syncer.tenant;" in terminal("project", "list").err
+
+
+def test_missing_migrations_are_named_and_applied_on_demand(
+    terminal: Terminal, empty_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SYNCER_DATABASE_URL", empty_database)
+    for command in (("run",), ("tenant", "list")):
+        answer = terminal(*command)
+        assert (answer.code, "run `syncer migrate`" in answer.err) == (1, True)
+    assert terminal("migrate", "--check").code == 1
+    assert terminal("migrate", "--check", "--json").document["missing"]
+    assert terminal("migrate", "--json").document["applied"]
+    assert terminal("migrate", "--check").code == 0
+    assert terminal("tenant", "list").code == 0
+
+
+def test_migrate_needs_an_address(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SYNCER_DATABASE_URL")
+    answer = terminal("migrate")
+    assert (answer.code, "needs SYNCER_DATABASE_URL" in answer.err) == (2, True)
+
+
+def test_a_wrong_setting_is_named_without_its_value(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SYNCER_CYCLE_SECONDS", "s3cret")
+    answer = terminal("tenant", "list")
+    assert (answer.code, "SYNCER_CYCLE_SECONDS" in answer.err, "s3cret" in answer.err) == (2, True, False)

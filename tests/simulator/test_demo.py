@@ -1,0 +1,189 @@
+"""The demo: it judges honestly, leaves nothing behind, and refuses in sentences what it cannot do."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+
+from syncer.cli.application import invoke
+from syncer.model.errors import OperatorError
+from syncer.simulator.demo import latency
+from syncer.simulator.demo.latency import Diaries, Followed
+from syncer.simulator.demo.report import Clearing, Report, Size
+from syncer.simulator.demo.wishes import Wishes
+from syncer.simulator.demo.worker import Worker
+from syncer.simulator.judge.verdict import Finding, Standing, Verdict
+from syncer.simulator.people.record import Edit, Kind, Meant, Reference
+
+EXPORT = Path(__file__).parent / "exports" / "team.ics"
+WHERE = Reference("tenant-1", "ana@tenant-1.test", "e1")
+TIMES = {
+    "starts": {"dateTime": "2026-12-01T10:00:00+01:00", "timeZone": "Europe/Paris"},
+    "ends": {"dateTime": "2026-12-01T11:00:00+01:00", "timeZone": "Europe/Paris"},
+}
+
+
+def meant(title: str) -> Meant:
+    return Meant(title=title, description=None, location=None, guests=0, meeting_id="m1", **TIMES)
+
+
+def renamed(title: str, at_ms: float) -> Edit:
+    return Edit(Kind.RENAME, WHERE, "m1", at_ms, at_ms + 1, '"1"', meant(title))
+
+
+def call(title: str, at_ms: float, **more: Any) -> dict[str, Any]:
+    holds = {
+        "title": title,
+        "organizer": WHERE.calendar_id,
+        "attendee_count": 0,
+        "start": "2026-12-01T09:00:00Z",
+        "end": "2026-12-01T10:00:00Z",
+    }
+    entry = {"face": "webhook", "applied": True, "action": "update", "meeting_id": "m1", "monotonic_ms": at_ms}
+    return {**entry, "holds": holds, **more}
+
+
+async def watch(worker: Worker) -> None:
+    while True:
+        worker.check()
+        await asyncio.sleep(0.02)
+
+
+def report(*, standing: Standing = Standing.RIGHT, edits: tuple[Edit, ...] = ()) -> Report:
+    findings = () if standing is Standing.RIGHT else (Finding(standing, "tenant-1", "m1", "why"),)
+    return Report(
+        size=Size(1, 2, 1, 0, 1),
+        followed=[Followed(edit, 5.0) for edit in edits],
+        faults={"google_410": 1},
+        diaries=Diaries((), ()),
+        clearing=Clearing(held=25, released=25, was_held_right=True),
+        verdict=Verdict({("tenant-1", "m1"): standing}, findings),
+        skipped=(),
+        seconds=1.0,
+        unsettled=None,
+    )
+
+
+@pytest.mark.parametrize(
+    ("wish", "word"),
+    [
+        pytest.param({"edits": 9}, "--edits", id="fewer edits than kinds"),
+        pytest.param({"calendars": 1}, "--calendars", id="nowhere to move to"),
+        pytest.param({"tenants": 0}, "--tenants", id="no tenant"),
+        pytest.param({"exports": (EXPORT,) * 7}, "more files than calendars", id="too many files"),
+    ],
+)
+def test_a_wish_that_makes_no_demo_is_refused(wish: dict[str, Any], word: str) -> None:
+    with pytest.raises(OperatorError, match=word) as refused:
+        Wishes(**wish)
+    assert refused.value.exit_code == 2
+
+
+def test_latency_runs_to_the_first_call_that_holds_what_was_meant() -> None:
+    diary = Diaries((), [call("old", 11.0), call("new", 30.0), call("new", 40.0)])
+
+    assert [one.latency_ms for one in latency.measure([renamed("new", 10.0)], diary)] == [19.0]
+
+
+def test_an_edit_that_a_later_one_overtook_counts_with_the_later_state() -> None:
+    edits = [renamed("first", 10.0), renamed("second", 20.0)]
+
+    found = latency.measure(edits, Diaries((), [call("second", 31.0)]))
+
+    assert [one.latency_ms for one in found] == [20.0, 10.0]
+
+
+def test_a_deletion_runs_to_the_call_that_deletes() -> None:
+    deleted = Edit(Kind.DELETE, WHERE, "m1", 10.0, 11.0)
+
+    found = latency.measure([deleted], Diaries((), [call("x", 12.0), call("x", 21.0, action="delete", holds=None)]))
+
+    assert [one.latency_ms for one in found] == [10.0]
+
+
+def test_a_kind_that_never_happened_fails_the_demo() -> None:
+    all_kinds = tuple(Edit(kind, WHERE, "m1", 1.0, 2.0) for kind in Kind)
+
+    assert report(edits=all_kinds).is_good
+    assert not report(edits=all_kinds[1:]).is_good
+    assert report(edits=all_kinds[1:]).missing == ["create"]
+
+
+def test_a_wrong_meeting_fails_the_demo_and_its_edit_does_not_follow() -> None:
+    found = report(standing=Standing.WRONG, edits=(renamed("new", 1.0),))
+
+    assert not found.converged
+    assert found.as_json()["wrong"] == 1
+    assert next(tally for tally in found.tallies() if tally.kind is Kind.RENAME).following == 0
+
+
+async def test_a_worker_that_ends_by_itself_is_told_with_its_last_words(tmp_path: Path) -> None:
+    worker = Worker({"SYNCER_DATABASE_URL": "nowhere"}, tmp_path / "worker.log")
+    await worker.start()
+
+    with pytest.raises(OperatorError, match="SYNCER_DATABASE_URL"):
+        await asyncio.wait_for(watch(worker), 30)
+
+
+def test_the_clock_of_somebody_elses_database_is_not_touched(
+    database: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    execute(database, "INSERT INTO syncer.project (slug) VALUES ('theirs')")
+    execute(
+        database,
+        "INSERT INTO syncer.provider_account (provider, credential) VALUES ('webhook', 'file:x');"
+        "INSERT INTO syncer.tenant (slug, project_id, account_id, credential)"
+        " SELECT 'theirs', project_id, account_id, 'file:x' FROM syncer.project, syncer.provider_account",
+    )
+    monkeypatch.setenv("SYNCER_DATABASE_URL", database)
+
+    assert invoke(["demo", "--ics", str(EXPORT)]) == 1
+
+    assert "its clock cannot be set" in capsys.readouterr().err
+    assert fetch(database, "SELECT count(*) FROM syncer.test_clock") == 0
+    assert fetch(database, "SELECT count(*) FROM syncer.tenant") == 1
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        pytest.param(["--kill-workers", "--edits", "24", "--seed", "5"], id="workers killed"),
+        pytest.param(["--ics", str(EXPORT), "--edits", "36", "--seed", "6"], id="through the time of an export"),
+    ],
+)
+def test_every_meeting_follows_and_nothing_stays_behind(
+    options: list[str], database: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SYNCER_DATABASE_URL", database)
+
+    code = invoke(["demo", "--json", "--calendars", "2", *options])
+
+    told = json.loads(capsys.readouterr().out)
+    assert told["findings"] == []
+    assert (code, told["converged"], told["unsettled"], told["missing"]) == (0, True, None, [])
+    assert told["held"] == told["released"] >= 25
+    assert told["conflicts_412"] > 0
+    for table in ("tenant", "project", "provider_account", "test_clock", "history"):
+        assert fetch(database, f"SELECT count(*) FROM syncer.{table}") == 0  # noqa: S608
+
+
+def execute(dsn: str, sql: str) -> None:
+    asyncio.run(_with(dsn, lambda connection: connection.execute(sql)))
+
+
+def fetch(dsn: str, sql: str) -> Any:
+    return asyncio.run(_with(dsn, lambda connection: connection.fetchval(sql)))
+
+
+async def _with(dsn: str, act: Callable[[asyncpg.Connection], Any]) -> Any:
+    connection = await asyncpg.connect(dsn)
+    try:
+        return await act(connection)
+    finally:
+        await connection.close()

@@ -1,0 +1,90 @@
+"""What rows are made into, and what pages leave behind."""
+
+import asyncio
+
+import asyncpg
+import pytest
+
+from syncer.model.errors import StoreRefused, StoreUnavailable
+from syncer.store import calendars
+from syncer.store.database import translated
+from tests.store.rows import Held, a_drop, a_page, add_tenant, connected
+
+NONSENSE = [
+    '[{"solution_typo": "addOn"}]',
+    "[{}]",
+    '["addOn"]',
+    '[{"solution_type": 5}]',
+    "[null]",
+]
+
+
+@pytest.mark.parametrize("matchers", NONSENSE)
+async def test_a_tenant_with_nonsense_for_matchers_is_set_aside_alone(held: Held, matchers: str) -> None:
+    other = await add_tenant(held.database, "other")
+    await held.database.run("UPDATE syncer.tenant SET matchers = $1 WHERE tenant_id <> $2", matchers.encode(), other)
+    found, broken = await calendars.tenants(held.database, held.lease.project_id)
+    assert (set(found), [tenant.slug for tenant in broken]) == ({other}, ["acme"])
+
+
+async def test_a_tenant_with_nonsense_for_settings_is_set_aside_alone(held: Held) -> None:
+    await held.database.run("""UPDATE syncer.provider_account SET settings = '{"url": 5}'""")
+    found, broken = await calendars.tenants(held.database, held.lease.project_id)
+    assert (found, [tenant.slug for tenant in broken]) == ({}, ["acme"])
+
+
+async def test_a_calendar_with_an_empty_address_is_served(held: Held) -> None:
+    await held.database.run("UPDATE syncer.calendar SET addresses = ARRAY[NULL, 'B@x.test']")
+    (first, _) = await calendars.served(held.database, held.lease.project_id)
+    assert first.addresses == {"a@x.test", "b@x.test"}
+
+
+async def test_a_window_that_no_clock_can_go_back_is_refused(held: Held) -> None:
+    with pytest.raises(StoreRefused):
+        await held.database.run("UPDATE syncer.tenant SET read_window = interval '5000 years'")
+
+
+async def test_calendars_between_which_events_move_both_ways_do_not_deadlock(held: Held) -> None:
+    here, there = a_page(("event1", "meeting1"), ("event3", "meeting3")), a_page(("event2", "meeting2"))
+    await calendars.commit_page(held.database, held.lease, held.key, here)
+    await calendars.commit_page(held.database, held.lease, held.other, there)
+    async with connected(held.dsn) as blocker:
+        lock = blocker.transaction()
+        await lock.start()
+        await blocker.execute("SELECT FROM syncer.conference WHERE meeting_id = 'meeting2' FOR UPDATE")
+        crossing = [
+            (held.key, a_page(("event2", "meeting2"), losses=("meeting1",))),
+            (held.other, a_page(("event1", "meeting1"), losses=("meeting2",))),
+        ]
+        commits = []
+        for waiting, (key, page) in enumerate(crossing, 1):
+            commits.append(asyncio.create_task(calendars.commit_page(held.database, held.lease, key, page)))
+            await held.until_waiting(waiting)
+        await lock.rollback()
+        assert all([await commit for commit in commits])
+
+
+def test_a_deadlock_is_tried_again_and_parks_nobody() -> None:
+    with pytest.raises(StoreUnavailable), translated():
+        raise asyncpg.DeadlockDetectedError("deadlock detected")
+
+
+async def test_a_meeting_that_was_never_pushed_is_counted_for_its_calendar(held: Held) -> None:
+    await calendars.commit_page(held.database, held.lease, held.key, a_drop())
+    driver = await held.database.value("SELECT driver_calendar_id FROM syncer.conference")
+    assert driver == held.key.calendar_id
+
+
+async def test_a_page_that_comes_twice_says_the_same(held: Held) -> None:
+    page = a_page(("event1", "meeting1"), ("event2", "meeting2"))
+    await calendars.commit_page(held.database, held.lease, held.key, page)
+    before = await held.database.fetch("SELECT event_id, conference_id, event FROM syncer.link ORDER BY 1")
+    await calendars.commit_page(held.database, held.lease, held.key, page)
+    assert await held.database.fetch("SELECT event_id, conference_id, event FROM syncer.link ORDER BY 1") == before
+
+
+async def test_a_moved_token_is_saved_only_over_the_one_it_follows(held: Held) -> None:
+    await calendars.save_tokens(held.database, held.lease, [(held.key, "older", "newer")])
+    assert await held.database.value("SELECT max(sync_token) FROM syncer.calendar") == "token"
+    await calendars.save_tokens(held.database, held.lease, [(held.key, "token", "newer")])
+    assert await held.database.value("SELECT max(sync_token) FROM syncer.calendar") == "newer"
