@@ -139,7 +139,9 @@ def patches(link: Link, meeting: Meeting, ladder: Sequence[str]) -> list[Patch]:
 
 def _patch(rung: str, event: Event, meeting: Meeting) -> Patch | None:
     if rung == "conferenceData":
-        return Patch(rung, (("conferenceData", _conference_data(event, meeting)),))
+        # A passcode stands beside the address: without one there is nowhere to say it.
+        can_say = meeting.join_url is not None or meeting.passcode is None
+        return Patch(rung, (("conferenceData", _conference_data(event, meeting)),)) if can_say else None
     if rung == "location":
         return _location(event, meeting)
     return Patch(rung, (("description", block.join(event.description, meeting)),))

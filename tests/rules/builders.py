@@ -24,7 +24,7 @@ from syncer.model.calendar import (
 from syncer.model.conference import Conference, Meeting, State, Wanted
 from syncer.rules import decide
 
-LAW = settings(derandomize=True, deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+LAW = settings(derandomize=True, deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 TODAY = NOW.date()

@@ -1,6 +1,7 @@
 """Each calendar comes due once a cycle, at its own phase; none is handed out twice, none is lost."""
 
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -79,9 +80,7 @@ def test_each_calendar_is_due_once_in_each_cycle() -> None:
             times[one].append(second)
             schedule.looked(one, after(second), after(second + 0.2))
     assert all(len(seen) in (9, 10) for seen in times.values())
-    assert all(
-        later - sooner == CYCLE for seen in times.values() for sooner, later in zip(seen, seen[1:], strict=False)
-    )
+    assert all(later - sooner == CYCLE for seen in times.values() for sooner, later in pairwise(seen))
 
 
 def test_a_calendar_given_back_is_due_then() -> None:

@@ -1,0 +1,89 @@
+"""Values check themselves, and errors say what helps and nothing that is secret."""
+
+from datetime import UTC, date, datetime
+from typing import Any
+
+import pytest
+
+from syncer.model import errors
+from syncer.model.calendar import When
+from syncer.model.errors import OutsideError, Remedy, SyncerError
+from tests.rules.builders import NOW, event, link, page
+
+NO_TIMES: list[Any] = [
+    pytest.param({}, id="neither"),
+    pytest.param({"at": NOW, "day": date(2026, 11, 20)}, id="both"),
+    pytest.param({"at": datetime(2026, 11, 20)}, id="no offset"),  # noqa: DTZ001 (that is what is refused)
+    pytest.param({"time_zone": "UTC"}, id="only a zone"),
+]
+
+
+@pytest.mark.parametrize("parts", NO_TIMES)
+def test_a_time_is_an_instant_or_a_day(parts: dict[str, Any]) -> None:
+    with pytest.raises(ValueError):
+        When(**parts)
+
+
+def test_the_first_instant_is_a_time() -> None:
+    assert When(at=datetime.min.replace(tzinfo=UTC)).day is None
+
+
+def test_a_link_has_the_version_of_its_event() -> None:
+    assert link(event(etag='"7"')).etag == '"7"'
+
+
+SERIES = [
+    pytest.param({}, False, id="single"),
+    pytest.param({"recurrence": ("RRULE:FREQ=DAILY",)}, True, id="master"),
+    pytest.param({"recurring_event_id": "m1"}, True, id="exception"),
+]
+
+
+@pytest.mark.parametrize(("parts", "is_of_a_series"), SERIES)
+def test_masters_and_exceptions_are_of_a_series(parts: dict[str, Any], is_of_a_series: bool) -> None:
+    assert event(**parts).is_of_a_series is is_of_a_series
+
+
+def test_a_page_of_nothing_is_quiet() -> None:
+    assert page().is_quiet
+    assert not page(events=(event(),)).is_quiet
+
+
+REMEDIES = {
+    errors.OperatorError: Remedy.LEAVE,
+    errors.FencedOut: Remedy.STOP,
+    errors.StoreUnavailable: Remedy.AGAIN,
+    errors.StoreRefused: Remedy.LEAVE,
+    errors.Unreachable: Remedy.AGAIN,
+    errors.Throttled: Remedy.WAIT,
+    errors.TokenRefused: Remedy.ASK,
+    errors.GrantLost: Remedy.ASK,
+    errors.AccessDenied: Remedy.PARK,
+    errors.Missing: Remedy.PARK,
+    errors.AlreadyGone: Remedy.FORGET,
+    errors.CursorExpired: Remedy.READ_ANEW,
+    errors.Conflict: Remedy.LOOK_AGAIN,
+    errors.Refused: Remedy.LEAVE,
+    errors.Unreadable: Remedy.AGAIN,
+}
+
+
+@pytest.mark.parametrize(("kind", "remedy"), REMEDIES.items(), ids=lambda part: getattr(part, "__name__", ""))
+def test_each_error_has_the_remedy_that_helps(kind: type[SyncerError], remedy: Remedy) -> None:
+    assert kind.remedy is remedy
+
+
+def test_each_error_is_in_the_table() -> None:
+    made = {one for one in vars(errors).values() if isinstance(one, type) and issubclass(one, SyncerError)}
+    assert made - REMEDIES.keys() == {SyncerError, errors.StoreError, OutsideError}
+
+
+SENTENCES = [
+    pytest.param(OutsideError("api.test", 503, "backendError"), "api.test answered 503 backendError", id="answered"),
+    pytest.param(OutsideError("api.test", 0, "connection refused"), "api.test: connection refused", id="no answer"),
+]
+
+
+@pytest.mark.parametrize(("error", "sentence"), SENTENCES)
+def test_an_outside_error_names_host_status_and_reason(error: OutsideError, sentence: str) -> None:
+    assert str(error) == sentence
