@@ -5,6 +5,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import date, datetime
+from urllib.parse import urlsplit
 
 from syncer.model.calendar import Event, Link, When
 from syncer.model.conference import Change, ChangeKind, Conference, Meeting, Wanted
@@ -133,27 +134,35 @@ def patches(link: Link, meeting: Meeting, ladder: Sequence[str]) -> list[Patch]:
         return []
     start = ladder.index(link.rung) if link.rung in ladder else 0
     rungs = ["description"] if link.event.shown.block is not None else list(ladder[start:])
-    found = [_patch(rung, link.event, meeting) for rung in rungs]
+    found = [_patch(rung, link, meeting) for rung in rungs]
     return [patch for patch in found if patch is not None]
 
 
-def _patch(rung: str, event: Event, meeting: Meeting) -> Patch | None:
+def _patch(rung: str, link: Link, meeting: Meeting) -> Patch | None:
+    event = link.event
     if rung == "conferenceData":
         # A passcode stands beside the address: without one there is nowhere to say it.
         can_say = meeting.join_url is not None or meeting.passcode is None
         return Patch(rung, (("conferenceData", _conference_data(event, meeting)),)) if can_say else None
     if rung == "location":
-        return _location(event, meeting)
+        return _location(link, meeting)
     return Patch(rung, (("description", block.join(event.description, meeting)),))
 
 
-def _location(event: Event, meeting: Meeting) -> Patch | None:
+def _location(link: Link, meeting: Meeting) -> Patch | None:
+    event = link.event
+    # What we wrote there before is ours still if it leads to the same host.
+    is_ours = link.rung == "location" and _host(event.shown.location) == _host(meeting.join_url)
     # A place that the user wrote is theirs; and a location says neither passcode nor numbers.
-    is_free = not event.shown.location or event.shown.location in event.shown.join_urls
+    is_free = not event.shown.location or event.shown.location in event.shown.join_urls or is_ours
     says_enough = is_shown(replace(event, shown=replace(event.shown, location=meeting.join_url)), meeting)
     if not (is_free and says_enough and meeting.join_url):
         return None
     return Patch("location", (("location", meeting.join_url),))
+
+
+def _host(url: str | None) -> str | None:
+    return urlsplit(url).netloc or None if url and "://" in url else None
 
 
 def _conference_data(event: Event, meeting: Meeting) -> dict[str, object]:

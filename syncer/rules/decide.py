@@ -170,25 +170,26 @@ class Farewell(Enum):
     ELSEWHERE = "elsewhere"
 
 
-def farewell(event: Event | None, meeting_id: str, calendar: Calendar, policy: Policy) -> Farewell:
+def farewell(event: Event | None, meeting_id: str, sight: Sight) -> Farewell:
     """What the driver's event, read once more, says. None: it was not found.
 
     DELETED: cancelled with the organizer's details, or swapped away by the organizer. PERHAPS_MOVED: a bare stub,
-    nothing, or a guest's copy without it. STILL_THERE: it refers to the meeting. ELSEWHERE: an event refers to it that
-    makes no link of ours, or we are not shown whether it does.
+    nothing, or a guest's copy without it. STILL_THERE: it refers to the meeting and a full read would list it.
+    ELSEWHERE: an event refers to it that makes no link of ours, or we are not shown whether it does.
     Source: Calendar API, Event.status, on cancelled events.
     """
     if event is None or (event.is_cancelled and not event.has_details):
         return Farewell.PERHAPS_MOVED
     if event.is_cancelled:
-        return Farewell.DELETED if is_organizers(event, calendar) else Farewell.PERHAPS_MOVED
-    if not event.has_details:
+        return Farewell.DELETED if is_organizers(event, sight.calendar) else Farewell.PERHAPS_MOVED
+    if not event.has_details or (event.solution is None and event.title is None):
+        # events.get tells no accessRole: an event that shows neither may be one whose details we may not see.
         return Farewell.ELSEWHERE
-    if match.meeting_id(event.solution, policy.matchers) == meeting_id:
-        return Farewell.STILL_THERE if _could_link(event, calendar) else Farewell.ELSEWHERE
+    if match.meeting_id(event.solution, sight.policy.matchers) == meeting_id:
+        return Farewell.STILL_THERE if _could_link(event, sight) else Farewell.ELSEWHERE
     if _names(event.solution, meeting_id):
         return Farewell.ELSEWHERE
-    return Farewell.DELETED if is_organizers(event, calendar) else Farewell.PERHAPS_MOVED
+    return Farewell.DELETED if is_organizers(event, sight.calendar) else Farewell.PERHAPS_MOVED
 
 
 def _names(solution: ConferenceSolution | None, meeting_id: str) -> bool:
@@ -196,8 +197,8 @@ def _names(solution: ConferenceSolution | None, meeting_id: str) -> bool:
     return solution is not None and meeting_id in (solution.conference_id, *dict(solution.parameters).values())
 
 
-def _could_link(event: Event, calendar: Calendar) -> bool:
-    return is_organizers(event, calendar) and not event.is_of_a_series
+def _could_link(event: Event, sight: Sight) -> bool:
+    return is_organizers(event, sight.calendar) and not event.is_of_a_series and not is_over(event, sight.since)
 
 
 @dataclass(frozen=True, slots=True)

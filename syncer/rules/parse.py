@@ -283,6 +283,14 @@ def _refuse_half(read: Event) -> None:
         raise ValueError("it has no start or no end")
     if (read.starts.day is None) != (read.ends.day is None):
         raise ValueError("it starts as an all-day event and ends as a timed one, or the other way round")
+    if _is_backwards(read.starts, read.ends):
+        raise ValueError("it ends before it starts")
+
+
+def _is_backwards(starts: When, ends: When) -> bool:
+    if starts.at is not None and ends.at is not None:
+        return ends.at < starts.at
+    return starts.day is not None and ends.day is not None and ends.day < starts.day
 
 
 def _when(time: _Time | None, field: str, zones: Set[str]) -> When | None:

@@ -25,7 +25,7 @@ def first_due(key: CalendarKey, now: float, cycle_seconds: float) -> float:
 class Schedule:
     """Due times of one project's calendars. Times in and out are aware instants; inside, seconds in arrays.
 
-    A calendar handed out by `due` is not due again until `looked` or `failed` names it.
+    A calendar handed out by `due` is not due again until `looked`, `postpone` or `give_back` names it.
     """
 
     def __init__(self, cycle_seconds: float) -> None:
@@ -75,6 +75,12 @@ class Schedule:
         if slot is not None:
             self._looked[slot] = began_at.timestamp()
             self._set(slot, first_due(key, now.timestamp() + self._cycle_seconds / 4, self._cycle_seconds))
+
+    def hurry(self, key: CalendarKey, now: datetime) -> None:
+        """Due at once, unless it is being looked at right now."""
+        slot = self._slots.get(key)
+        if slot is not None and self._due[slot] != _GONE:
+            self._set(slot, now.timestamp())
 
     def postpone(self, key: CalendarKey, until: datetime) -> None:
         """Due at `until`, whatever was planned."""

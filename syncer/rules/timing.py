@@ -39,7 +39,8 @@ def after(error: SyncerError, *, failures: int, now: datetime, jitter: float) ->
         case Remedy.READ_ANEW:
             return Verdict(Standing.READ_ANEW, now if failures <= 1 else retry_at(failures, now=now, jitter=jitter))
         case Remedy.ASK | Remedy.PARK | Remedy.LEAVE:
-            return Verdict(Standing.PARKED, now + timedelta(seconds=_PARKED_SECONDS * (0.75 + 0.5 * jitter)))
+            parked = now + timedelta(seconds=_PARKED_SECONDS * (0.75 + 0.5 * jitter))
+            return Verdict(Standing.PARKED, max(parked, _asked_at(asked, now=now, jitter=jitter)))
         case Remedy.AGAIN | Remedy.WAIT | Remedy.LOOK_AGAIN | Remedy.FORGET | Remedy.STOP:
             return Verdict(Standing.ACTIVE, retry_at(failures, now=now, jitter=jitter, asked_seconds=asked))
         case _:
@@ -53,5 +54,10 @@ def retry_at(failures: int, *, now: datetime, jitter: float, asked_seconds: floa
     Source: Calendar API, "Manage quotas", on truncated exponential backoff.
     """
     backoff = min(_SHORTEST_SECONDS * 2 ** (min(failures, 30) - 1), _LONGEST_SECONDS) * (0.5 + 0.5 * jitter)
-    asked = min(max(asked_seconds or 0.0, 0.0), _ASKED_LIMIT_SECONDS)
-    return now + timedelta(seconds=max(backoff, asked * (1 + 0.1 * jitter)))
+    return max(now + timedelta(seconds=backoff), _asked_at(asked_seconds, now=now, jitter=jitter))
+
+
+def _asked_at(asked_seconds: float | None, *, now: datetime, jitter: float) -> datetime:
+    # Written so that "not a number" counts as nothing asked.
+    asked = min(asked_seconds, _ASKED_LIMIT_SECONDS) if asked_seconds is not None and asked_seconds > 0 else 0.0
+    return now + timedelta(seconds=asked * (1 + 0.1 * jitter))

@@ -1,6 +1,6 @@
 """Conferences: our rows for meetings, what waits to be pushed, and what came of it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
@@ -25,6 +25,28 @@ class Told:
     detail: dict[str, Any] = field(default_factory=dict)
     calendar: CalendarKey | None = None
     event_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """A conference as it is after a push. reason: why it is not as wanted. is_touched: it is to be pushed again, under
+    a version of its own."""
+
+    after: Conference
+    told: tuple[Told, ...] = ()
+    reason: str | None = None
+    is_touched: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class WroteBack:
+    """A write-back. link: as it was loaded. event: as the answer showed it. rung: the way that worked, None if none."""
+
+    link: Link
+    event: Event
+    told: Told
+    rung: str | None
+    today: date
 
 
 class _LinkRow(msgspec.Struct):
@@ -74,21 +96,17 @@ async def unread(
     return [(row["tenant_id"], row["conference_id"]) for row in rows]
 
 
-async def record(
-    database: Database, lease: Lease, after: Conference, told: Sequence[Told], *, reason: str | None, is_touched: bool
-) -> None:
-    """Writes down a conference as it is after a push, with its history.
-
-    is_touched: it is to be pushed again, under a version of its own. Raises FencedOut, with nothing written.
-    """
+async def record(database: Database, lease: Lease, noted: Noted) -> None:
+    """Writes down a conference as it is after a push, with its history. Raises FencedOut, with nothing written."""
+    after = noted.after
     row = await database.first(
         _SQL["record"],
         *(lease.project_id, lease.owner, lease.epoch),
         *(after.tenant_id, after.conference_id),
-        msgspec.json.encode(_document(after, reason)),
-        msgspec.json.encode([_line(line) for line in told]),
+        msgspec.json.encode(_document(after, noted.reason)),
+        msgspec.json.encode([_line(line) for line in noted.told]),
         after.wanted_version,
-        int(is_touched),
+        int(noted.is_touched),
     )
     if row is None:
         raise FencedOut("A push was not written down: another worker serves the project now.")
@@ -105,22 +123,21 @@ async def removals(database: Database, tenant_id: int, calendar: CalendarKey | N
     return Removals(**dict(row)) if row is not None else Removals(0, 0, 0, 0)
 
 
-async def wrote_back(
-    database: Database, lease: Lease, link: Link, event: Event, told: Told, *, rung: str | None, today: date
-) -> None:
-    """Writes down a write-back. event: what its answer showed, kept unless a pull has put a newer one there meanwhile.
+async def wrote_back(database: Database, lease: Lease, done: WroteBack) -> None:
+    """Writes down a write-back. Its event is kept unless a pull has put a newer one there meanwhile.
 
-    rung: the way that worked, None if none did. Writes nothing when the lease is another's or the link has gone.
+    Writes nothing when the lease is another's or the link has gone.
     """
+    link = done.link
     await database.run(
         _SQL["wrote_back"],
         *(lease.project_id, lease.owner, lease.epoch),
         *(link.key.tenant_id, link.key.calendar_id, link.event_id),
-        msgspec.json.encode(event),
-        rung,
-        today,
-        told.kind,
-        msgspec.json.encode(told.detail),
+        msgspec.json.encode(done.event),
+        done.rung,
+        done.today,
+        done.told.kind,
+        msgspec.json.encode(done.told.detail),
         link.etag,
     )
 

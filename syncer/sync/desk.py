@@ -7,7 +7,7 @@ from syncer.model.conference import Change, Conference, Outcome, Retry
 from syncer.model.errors import FencedOut
 from syncer.rules import timing
 from syncer.store import conferences
-from syncer.store.conferences import Told
+from syncer.store.conferences import Noted, Told
 from syncer.sync.tools import Project, Tools
 
 
@@ -46,7 +46,7 @@ class Desk:
         """
         lease = self.project.lease
         try:
-            await conferences.record(self.tools.database, lease, after, told, reason=reason, is_touched=is_touched)
+            await conferences.record(self.tools.database, lease, Noted(after, told, reason, is_touched))
         except FencedOut:
             await conferences.doubt(self.tools.database, after)
             raise

@@ -201,7 +201,7 @@ async def _look_a_last_time(desk: Desk) -> None:
         case decide.Farewell.STILL_THERE:
             await _read_calendar_anew(desk)
         case decide.Farewell.ELSEWHERE:
-            reason = "another calendar's event refers to the meeting"
+            reason = "an event that makes no link of ours may still refer to the meeting"
             await desk.settle(replace(desk.conference, state=State.DETACHED), Told("detached", {"reason": reason}))
         case decide.Farewell.PERHAPS_MOVED if not await _looked_everywhere(desk):
             await _wait(desk, "the event may have moved: every calendar of the tenant is looked at first")
@@ -221,8 +221,12 @@ async def _farewell(desk: Desk) -> decide.Farewell:
     except (Missing, AlreadyGone):
         return decide.Farewell.PERHAPS_MOVED
     read = parse.event(body, zones=desk.tools.zones)
-    event = read if isinstance(read, Event) else None
-    return decide.farewell(event, conference.meeting_id, calendar, desk.tenant.policy)
+    if not isinstance(read, Event):
+        return decide.Farewell.ELSEWHERE
+    policy = desk.tenant.policy
+    since = desk.tools.clock() - policy.window
+    sight = decide.Sight(calendar, policy, sees_details=True, is_repinned=False, since=since)
+    return decide.farewell(read, conference.meeting_id, sight)
 
 
 async def _looked_everywhere(desk: Desk) -> bool:
@@ -240,7 +244,7 @@ async def _read_calendar_anew(desk: Desk) -> None:
     key = desk.conference.driver
     if key is not None:
         await calendars.restart(desk.tools.database, desk.project.lease, key, "an event without a link was found")
-        desk.project.forget_cursor(key)
+        desk.project.forget_cursor(key, desk.tools.clock())
     await _wait(desk, "the event is still there: its calendar is read anew")
 
 

@@ -109,7 +109,7 @@ async def setback(tools: Tools, project: Project, calendar: Calendar, error: Syn
         return verdict.at
     if verdict.standing is timing.Standing.READ_ANEW:
         await calendars.restart(tools.database, project.lease, calendar.key, str(error))
-        project.forget_cursor(calendar.key)
+        project.forget_cursor(calendar.key, now)
         project.note_failure(replace(calendar, failures=failures, next_look_at=None))
         return verdict.at
     failed = replace(calendar, failures=failures, next_look_at=verdict.at)

@@ -103,13 +103,13 @@ class Project:
         if known is not None:
             self.calendars[key] = replace(known, cursor=cursor, failures=0, next_look_at=None)
 
-    def forget_cursor(self, key: CalendarKey) -> None:
+    def forget_cursor(self, key: CalendarKey, now: datetime) -> None:
         """The calendar is to be read from the start, at once."""
         known = self.calendars.get(key)
         if known is not None:
             cursor = replace(known.cursor, sync_token=None, page_token=None, is_full_read=True)
             self.calendars[key] = replace(known, cursor=cursor)
-            self.schedule.postpone(key, datetime.fromtimestamp(0, UTC))
+            self.schedule.hurry(key, now)
 
     def note_failure(self, failed: Calendar) -> None:
         """The calendar failed so many times, and is looked at again at that time."""

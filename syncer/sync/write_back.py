@@ -9,7 +9,7 @@ from syncer.model.conference import Meeting, Retry
 from syncer.model.errors import AccessDenied, AlreadyGone, Conflict, Missing, OperatorError, OutsideError, Refused
 from syncer.rules import compose, decide, match, parse
 from syncer.store import conferences
-from syncer.store.conferences import Told
+from syncer.store.conferences import Told, WroteBack
 from syncer.sync.desk import Desk
 
 _ATTEMPTS = 5
@@ -122,7 +122,7 @@ async def _record(desk: Desk, attempt: _Try, read: Event, told: Told, *, rung: s
     event = read if is_ours_alone else attempt.stored.event
     today = desk.tools.clock().date()
     lease = desk.project.lease
-    await conferences.wrote_back(desk.tools.database, lease, attempt.stored, event, told, rung=rung, today=today)
+    await conferences.wrote_back(desk.tools.database, lease, WroteBack(attempt.stored, event, told, rung, today))
 
 
 async def _read_again(desk: Desk, attempt: _Try) -> _Try | None:

@@ -190,6 +190,13 @@ LADDERS = [
     pytest.param(showing(location="Room 5"), MOVED, LADDER, ["conferenceData", "description"], id="the user's place"),
     pytest.param(showing("location", location="Room 5"), MOVED, LADDER, ["description"], id="the user's place since"),
     pytest.param(showing(location=URL), MOVED, LADDER, list(LADDER), id="a place that is the shown address"),
+    pytest.param(
+        showing("location", join_urls=("https://meet.example.org/j/1",), location=URL),
+        MOVED,
+        LADDER,
+        ["location", "description"],
+        id="what we wrote there before",
+    ),
     pytest.param(showing(), meeting(passcode="1"), LADDER, ["conferenceData", "description"], id="a new passcode"),
     pytest.param(showing(passcode="1"), replace(MOVED, passcode="1"), LADDER, list(LADDER), id="the passcode is shown"),
     pytest.param(showing(), meeting(dial_in=("+1",)), LADDER, ["conferenceData", "description"], id="a new number"),

@@ -193,6 +193,8 @@ FAREWELLS = [
     pytest.param(replace(BOS, solution=MEET), policy(), Farewell.PERHAPS_MOVED, id="a guest's copy without it"),
     pytest.param(HIDDEN, policy(), Farewell.ELSEWHERE, id="alive, but not shown to us"),
     pytest.param(MASTER, policy(), Farewell.ELSEWHERE, id="made a series"),
+    pytest.param(event(starts=at(-50), ends=at(-49)), policy(), Farewell.ELSEWHERE, id="too old to be listed again"),
+    pytest.param(event(solution=None, title=None), policy(), Farewell.ELSEWHERE, id="alive, perhaps a private stub"),
     pytest.param(event(), NEW_MATCHERS, Farewell.ELSEWHERE, id="matchers changed from conference id"),
     pytest.param(RENUMBERED, policy(), Farewell.ELSEWHERE, id="matchers changed to conference id"),
 ]
@@ -200,7 +202,7 @@ FAREWELLS = [
 
 @pytest.mark.parametrize(("read", "under", "says"), FAREWELLS)
 def test_a_last_look_deletes_only_what_is_surely_gone(read: Event | None, under: Policy, says: Farewell) -> None:
-    assert decide.farewell(read, MEETING_ID, calendar(), under) is says
+    assert decide.farewell(read, MEETING_ID, sight(policy=under)) is says
 
 
 # Guard
@@ -323,7 +325,7 @@ def test_the_order_of_links_does_not_matter_to_the_driver(links: list[Link], cha
 @LAW
 @given(st.none() | EVENTS, POLICIES)
 def test_a_meeting_is_never_deleted_while_its_event_names_it(read: Event | None, under: Policy) -> None:
-    if decide.farewell(read, MEETING_ID, calendar(), under) is Farewell.DELETED:
+    if decide.farewell(read, MEETING_ID, sight(policy=under)) is Farewell.DELETED:
         assert read is not None
         assert read.has_details
         assert decide.is_organizers(read, calendar())

@@ -105,6 +105,14 @@ SET_ASIDE = [
     pytest.param({"end": None}, "it has no start or no end", id="no end"),
     pytest.param({"end": {"date": "2026-11-25"}}, HALF, id="half a day"),
     pytest.param(
+        {"end": {"dateTime": "2026-11-25T08:59:59Z"}}, "it ends before it starts", id="an end before its start"
+    ),
+    pytest.param(
+        {"start": {"date": "2026-11-25"}, "end": {"date": "2026-11-24"}},
+        "it ends before it starts",
+        id="an end the day before",
+    ),
+    pytest.param(
         {"start": {"timeZone": "UTC"}},
         "its start cannot be used: a time is either an instant or a day",
         id="a start that is only a zone",

@@ -62,6 +62,15 @@ def test_what_is_handed_out_is_not_due_until_something_is_said_of_it() -> None:
     assert handed_out(*KEYS).due(after(9999), 99) == []
 
 
+def test_a_calendar_in_a_hurry_is_due_now_but_not_twice_at_a_time() -> None:
+    schedule = handed_out(KEYS[0])
+    schedule.hurry(KEYS[0], NOW)
+    assert schedule.due(after(9999), 99) == []
+    schedule.looked(KEYS[0], NOW, NOW)
+    schedule.hurry(KEYS[0], NOW)
+    assert schedule.due(NOW, 99) == [KEYS[0]]
+
+
 def test_a_look_makes_a_calendar_due_in_the_next_cycle() -> None:
     schedule = handed_out(KEYS[0])
     schedule.looked(KEYS[0], NOW, after(1))

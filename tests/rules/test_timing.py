@@ -73,6 +73,11 @@ def test_what_a_server_asks_for_is_honoured_within_reason(asked: float | None, w
     assert seconds(verdict) == pytest.approx(waits)
 
 
+def test_a_parked_calendar_waits_as_long_as_the_server_asks() -> None:
+    asked = timing.after(failed(Remedy.PARK, 7200.0), failures=1, now=NOW, jitter=0.0)
+    assert seconds(asked) == pytest.approx(7200.0)
+
+
 def test_calendars_that_fail_together_do_not_come_back_together() -> None:
     early, late = (timing.retry_at(4, now=NOW, jitter=jitter) for jitter in (0.0, 1.0))
     assert late - early == timedelta(seconds=4)
