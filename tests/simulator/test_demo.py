@@ -15,11 +15,13 @@ from syncer.cli.application import invoke
 from syncer.model.errors import OperatorError
 from syncer.simulator.demo import latency
 from syncer.simulator.demo.latency import Diaries, Followed
+from syncer.simulator.demo.ledger import Ledger
 from syncer.simulator.demo.report import Clearing, Report, Size
 from syncer.simulator.demo.wishes import Wishes
 from syncer.simulator.demo.worker import Worker
 from syncer.simulator.judge.verdict import Finding, Standing, Verdict
 from syncer.simulator.people.record import Edit, Kind, Meant, Reference
+from syncer.store.database import Database
 
 EXPORT = Path(__file__).parent / "exports" / "team.ics"
 WHERE = Reference("tenant-1", "ana@tenant-1.test", "e1")
@@ -65,6 +67,7 @@ def report(*, standing: Standing = Standing.RIGHT, edits: tuple[Edit, ...] = ())
         clearing=Clearing(held=25, released=25, was_held_right=True),
         verdict=Verdict({("tenant-1", "m1"): standing}, findings),
         skipped=(),
+        told={},
         seconds=1.0,
         unsettled=None,
     )
@@ -148,6 +151,31 @@ def test_the_clock_of_somebody_elses_database_is_not_touched(
     assert "its clock cannot be set" in capsys.readouterr().err
     assert fetch(database, "SELECT count(*) FROM syncer.test_clock") == 0
     assert fetch(database, "SELECT count(*) FROM syncer.tenant") == 1
+
+
+def test_what_the_service_did_to_a_meeting_can_be_told(database: str) -> None:
+    execute(
+        database,
+        "INSERT INTO syncer.project (slug) VALUES ('p');"
+        "INSERT INTO syncer.provider_account (provider, credential) VALUES ('webhook', 'file:x');"
+        "INSERT INTO syncer.tenant (slug, project_id, account_id, credential)"
+        " SELECT 't', project_id, account_id, 'file:x' FROM syncer.project, syncer.provider_account;"
+        "INSERT INTO syncer.conference (tenant_id, account_id, meeting_id)"
+        " SELECT tenant_id, account_id, 'm1' FROM syncer.tenant;"
+        "INSERT INTO syncer.history (tenant_id, conference_id, kind)"
+        " SELECT tenant_id, conference_id, 'updated' FROM syncer.conference",
+    )
+
+    told = asyncio.run(_ask(database, "m1"))
+
+    assert told is not None
+    assert (told["state"], [entry["kind"] for entry in told["history"]]) == ("live", ["updated"])
+    assert asyncio.run(_ask(database, "m2")) is None
+
+
+async def _ask(dsn: str, meeting_id: str) -> dict[str, Any] | None:
+    async with Database.opened(dsn, connections=1) as opened:
+        return await Ledger(opened, "p", is_ours=False).told("t", meeting_id)
 
 
 @pytest.mark.parametrize(

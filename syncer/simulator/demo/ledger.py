@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from syncer.model.errors import OperatorError
+from syncer.simulator.people.record import Json
 from syncer.store import tenants
 from syncer.store.database import Database
 
@@ -18,6 +20,15 @@ _WORKER_CLOCK = "SELECT owner_clock_at FROM syncer.lease JOIN syncer.project USI
 _MARK = "INSERT INTO syncer.test_clock DEFAULT VALUES ON CONFLICT DO NOTHING"
 _ACCOUNTS = """
 SELECT array_agg(DISTINCT account_id) FROM syncer.tenant JOIN syncer.project USING (project_id) WHERE project.slug = $1
+"""
+_TOLD = """
+SELECT to_jsonb(c) - 'applied' - 'meeting' || jsonb_build_object(
+    'now', syncer.clock(),
+    'links', (SELECT jsonb_agg(jsonb_build_object('calendar_id', calendar_id, 'event_id', event_id))
+              FROM syncer.link l WHERE l.tenant_id = c.tenant_id AND l.conference_id = c.conference_id),
+    'history', (SELECT jsonb_agg(jsonb_build_object('at', at, 'kind', kind, 'detail', detail) ORDER BY at)
+                FROM syncer.history h WHERE h.tenant_id = c.tenant_id AND h.conference_id = c.conference_id))
+FROM syncer.conference c JOIN syncer.tenant t USING (tenant_id) WHERE t.slug = $1 AND c.meeting_id = $2
 """
 _REMOVE_TENANTS = """
 DELETE FROM syncer.tenant WHERE project_id = (SELECT project_id FROM syncer.project WHERE slug = $1)
@@ -37,6 +48,11 @@ class Ledger:
     async def conferences(self, state: str | None = None) -> int:
         """How many conferences the demo's tenants have, all or in one state."""
         return int(await self.database.value(_COUNT, self.project, state))
+
+    async def told(self, tenant: str, meeting_id: str) -> Json | None:
+        """What the service itself knows of a meeting and did to it, None when it knows nothing."""
+        row = await self.database.value(_TOLD, tenant, meeting_id)
+        return None if row is None else json.loads(row)
 
     async def release(self, tenant: str, calendar_id: str) -> int:
         """Let the held deletions of a calendar through; gives how many."""

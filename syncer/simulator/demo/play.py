@@ -36,6 +36,7 @@ _QUIET_SECONDS = 60.0
 _QUIET_SECONDS_A_MEETING = 0.2
 _CLOCK_SECONDS = 30.0
 _ROUNDS_TO_COMPLETE = 8
+_TOLD = 20
 _GRACE_MS = GRACE.total_seconds() * 1000
 
 
@@ -270,9 +271,17 @@ async def _report(run: Run, seconds: float, unsettled: str | None) -> Report:
         clearing=run.clearing,
         verdict=run.verdict,
         skipped=[one for export in stage.exports.values() for one in export.skipped],
+        told=await _told(run),
         seconds=seconds,
         unsettled=unsettled,
     )
+
+
+async def _told(run: Run) -> dict[Meeting, Json]:
+    """What the service says of the first meetings that are not right."""
+    found = list(dict.fromkeys((one.tenant, one.meeting_id) for one in run.verdict.findings))[:_TOLD]
+    told = {meeting: await run.stage.ledger.told(*meeting) for meeting in found}
+    return {meeting: answer for meeting, answer in told.items() if answer is not None}
 
 
 async def _size(run: Run) -> Size:

@@ -10,8 +10,9 @@ from typing import Any
 from syncer.simulator.demo import latency
 from syncer.simulator.demo.latency import Diaries, Followed
 from syncer.simulator.ics import Skipped
-from syncer.simulator.judge.verdict import Standing, Verdict
-from syncer.simulator.people.record import Kind
+from syncer.simulator.judge.rules import Meeting
+from syncer.simulator.judge.verdict import Finding, Standing, Verdict
+from syncer.simulator.people.record import Json, Kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,11 @@ class Clearing:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A whole run. verdict: the last one. unsettled: what was waited for in vain, None when all came to rest."""
+    """A whole run.
+
+    verdict: the last one. told: what the service says of meetings that are not right. unsettled: what was waited for
+    in vain, None when all came to rest.
+    """
 
     size: Size
     followed: Sequence[Followed]
@@ -55,6 +60,7 @@ class Report:
     clearing: Clearing
     verdict: Verdict
     skipped: Sequence[Skipped]
+    told: Mapping[Meeting, Json]
     seconds: float
     unsettled: str | None
 
@@ -87,6 +93,9 @@ class Report:
         ]
         times = tuple(one.latency_ms for one in own if one.latency_ms is not None)
         return Tally(kind, len(own), sum(standing is Standing.RIGHT for standing in standings), times)
+
+    def _told(self, finding: Finding) -> Json | None:
+        return self.told.get((finding.tenant, finding.meeting_id))
 
     def latencies_ms(self) -> list[float]:
         """From Google's side to the provider's, all kinds that call it."""
@@ -123,7 +132,7 @@ class Report:
             "latency_ms": {f"p{share}": _rounded(latency.percentile(times, share / 100)) for share in (50, 95, 99)},
             "seconds": round(self.seconds, 1),
             "skipped": [{"uid": one.uid, "reason": one.reason} for one in self.skipped],
-            "findings": [asdict(finding) for finding in self.verdict.findings],
+            "findings": [asdict(finding) | {"service": self._told(finding)} for finding in self.verdict.findings],
             "unsettled": self.unsettled,
             "missing": self.missing,
         }

@@ -14,7 +14,6 @@ from syncer.simulator.people.record import Edit, Kind
 from syncer.simulator.people.script import Script
 from syncer.simulator.people.world import World
 
-
 _SOON = 3
 
 
