@@ -23,6 +23,7 @@ _SENTENCES: Mapping[str, str] = {
     "read_back": "the meeting was read back at its provider",
     "held": "its deletion is held for a person",
     "released": "a person let its deletion through",
+    "handed_over": "another tenant drives the meeting now",
     "leaving": "no event is left; the meeting is deleted after the grace if its event is really gone",
     "kept": "the meeting is kept",
     "wrote_back": "{event} was given what its provider says now",

@@ -145,15 +145,15 @@ def instant(when: When) -> datetime:
 
 
 def driver(links: Sequence[Link], last: tuple[CalendarKey, str] | None, now: datetime) -> Link | None:
-    """The link that decides: the last driver while it is there, else the earliest created that is not over.
+    """The link that decides: the earliest created that is not over; it stays so until it goes or is over.
 
-    last: calendar and event id of the driver so far.
+    last: calendar and event id of the driver so far. When all are over the last driver stays, or the earliest drives.
     """
-    for candidate in links:
+    alive = [candidate for candidate in links if not is_over(candidate.event, now)] or links
+    for candidate in alive:
         if last == (candidate.key, candidate.event_id):
             return candidate
-    alive = [candidate for candidate in links if not is_over(candidate.event, now)]
-    return min(alive or links, key=_age, default=None)
+    return min(alive, key=_age, default=None)
 
 
 def _age(candidate: Link) -> tuple[datetime, int, str]:

@@ -112,6 +112,16 @@ async def record(database: Database, lease: Lease, noted: Noted) -> None:
         raise FencedOut("A push was not written down: another worker serves the project now.")
 
 
+async def hand_over(database: Database, lease: Lease, conference: Conference) -> bool:
+    """Gives the meeting to another tenant whose event refers to it, if there is one, and says whether there was."""
+    row = await database.first(
+        _SQL["hand_over"],
+        *(lease.project_id, lease.owner, lease.epoch),
+        *(conference.tenant_id, conference.account_id, conference.meeting_id),
+    )
+    return row is not None
+
+
 async def doubt(database: Database, conference: Conference) -> None:
     """Marks that nobody knows how the meeting was left. Needs no lease, for it can only ask for another push."""
     await database.run(_SQL["doubt"], conference.tenant_id, conference.conference_id)

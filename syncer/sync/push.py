@@ -255,6 +255,10 @@ async def _wait(desk: Desk, reason: str) -> None:
 
 
 async def _delete(desk: Desk) -> None:
+    if await conferences.hand_over(desk.tools.database, desk.project.lease, desk.conference):
+        told = Told("handed_over", {"reason": "another tenant's event refers to the meeting"})
+        await desk.settle(replace(desk.conference, state=State.WATCHED), told)
+        return
     outcome: Outcome = await desk.call(compose.deletion(desk.conference, desk.tenant.slug))
     match outcome:
         case Applied() | Replaced() | Gone():

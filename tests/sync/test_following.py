@@ -147,6 +147,23 @@ async def test_a_second_tenant_with_the_same_meeting_only_watches(stage: Acted, 
     assert (await stage.conference(booked, "other"))["state"] == "watched"
 
 
+async def test_a_meeting_whose_owner_has_left_goes_to_the_tenant_that_still_has_an_event(
+    stage: Acted, booked: Booked
+) -> None:
+    await add_tenant(stage, "other", CLEO)
+    copy = await stage.duplicate(booked, calendar=CLEO)
+    await stage.follow()
+    await stage.delete(booked)
+    await stage.follow()
+    await stage.edit(copy, summary="Theirs now")
+    await stage.pass_time(GRACE * 2)
+    await stage.follow()
+    await stage.follow()
+    meeting = await stage.meeting(booked)
+    assert (meeting["state"], meeting["title"]) == ("live", "Theirs now")
+    assert (await stage.conference(booked))["state"] == "watched"
+
+
 async def test_every_change_outside_is_in_the_history(stage: Acted, booked: Booked) -> None:
     await stage.edit(booked, summary="Renamed")
     await stage.follow()

@@ -126,6 +126,8 @@ CREATE TABLE syncer.conference (
 CREATE INDEX conference_to_push ON syncer.conference (tenant_id, conference_id)
     WHERE wanted_version > applied_version OR is_in_doubt OR state IN ('leaving');
 
+CREATE INDEX conference_of_meeting ON syncer.conference (account_id, meeting_id);
+
 -- Who may change or delete a meeting, over all tenants: the first whose organizer's copy referred to it.
 CREATE TABLE syncer.meeting_owner (
     account_id bigint NOT NULL REFERENCES syncer.provider_account,

@@ -58,6 +58,25 @@ FROM fence, jsonb_to_record($6) AS k(
 WHERE c.tenant_id = $4 AND c.conference_id = $5
 RETURNING true;
 
+-- name: hand_over
+-- A meeting that its owner has no event for any more goes to another tenant that has one, who is asked to push it.
+-- $1 project_id, $2 owner, $3 epoch; $4 tenant_id of the owner so far, $5 account_id, $6 meeting_id text.
+-- Rows: tenant_id of the new owner, none if there is none. Index: conference_of_meeting, link_of_conference.
+WITH fence AS MATERIALIZED (
+    SELECT project_id FROM syncer.lease WHERE project_id = $1 AND owner = $2 AND epoch = $3 FOR KEY SHARE
+), heir AS MATERIALIZED (
+    SELECT c.tenant_id, c.conference_id FROM syncer.conference c, fence
+    WHERE c.account_id = $5 AND c.meeting_id = $6 AND c.tenant_id <> $4
+      AND EXISTS (SELECT FROM syncer.link l WHERE l.tenant_id = c.tenant_id AND l.conference_id = c.conference_id)
+    ORDER BY c.tenant_id LIMIT 1
+), asked AS (
+    UPDATE syncer.conference c SET is_in_doubt = true, next_try_at = NULL
+    FROM heir WHERE c.tenant_id = heir.tenant_id AND c.conference_id = heir.conference_id
+)
+UPDATE syncer.meeting_owner o SET tenant_id = heir.tenant_id
+FROM heir WHERE o.account_id = $5 AND o.meeting_id = $6 AND o.tenant_id = $4
+RETURNING o.tenant_id;
+
 -- name: doubt
 -- An outside write whose outcome is unknown, or whose record was refused. Not fenced: it can only ask for another push.
 -- $1 tenant_id, $2 conference_id. Rows: none. Index: conference_pkey.
