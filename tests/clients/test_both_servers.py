@@ -16,7 +16,7 @@ from syncer.clients.http import Http
 from syncer.clients.providers.directory import Providers
 from syncer.clients.references import References
 from syncer.model.calendar import Calendar, CalendarKey, Cursor, Policy, Tenant, When
-from syncer.model.conference import Applied, Change, ChangeKind, Gone, Rejected, Retry, Stale, Wanted
+from syncer.model.conference import Applied, Change, ChangeKind, Gone, Retry, Stale, Wanted
 from syncer.model.errors import AccessDenied, Conflict, CursorExpired, Missing
 from syncer.simulator.clock import SimulatedClock
 from syncer.simulator.conferencing import ConferencingSimulator
@@ -179,4 +179,4 @@ async def test_the_account_can_be_tried_out(vendor: Vendor, put: Put) -> None:
     assert "answers signed calls" in await vendor.providers.of(vendor.tenant).probe()
     put("hook", "whsec_" + "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0LXNlY3JldA==")
     vendor.tenant = dataclasses.replace(vendor.tenant, account_id=2)
-    assert await vendor.apply(ChangeKind.READ, 1, "r") == Rejected("the endpoint does not accept our signature")
+    assert await vendor.apply(ChangeKind.READ, 1, "r") == Retry("the endpoint does not accept our signature")

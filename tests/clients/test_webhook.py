@@ -285,11 +285,20 @@ async def test_what_may_pass_is_tried_again(room: Room, status: int, *, is_in_do
 @pytest.mark.parametrize(
     ("status", "reason"),
     [
-        (400, "the endpoint answered 400"),
         (401, "the endpoint does not accept our signature"),
         (403, "the endpoint does not let us in"),
         (404, "there is no such endpoint"),
         (410, "the endpoint is switched off"),
+    ],
+)
+async def test_a_wrong_account_loses_no_change_until_it_is_mended(room: Room, status: int, reason: str) -> None:
+    assert await room.after(UPDATE, "", status=status) == Retry(reason)
+
+
+@pytest.mark.parametrize(
+    ("status", "reason"),
+    [
+        (400, "the endpoint answered 400"),
         (413, "the endpoint answered 413"),
         (422, "the endpoint answered 422"),
     ],
@@ -306,9 +315,9 @@ async def test_a_refusal_is_told_in_the_endpoints_words_but_tamed(room: Room) ->
     assert len(outcome.reason) == 200
 
 
-async def test_a_redirect_is_rejected(room: Room) -> None:
+async def test_a_redirect_is_not_followed(room: Room) -> None:
     outcome = await room.after(UPDATE, "", status=307, Location="https://elsewhere.example.org/")
-    assert isinstance(outcome, Rejected)
+    assert isinstance(outcome, Retry)
     assert "redirects are not followed" in outcome.reason
     assert len(room.vendor.bodies) == 1
 
@@ -340,9 +349,9 @@ async def test_a_call_that_never_left_leaves_no_doubt(http: Http) -> None:
     assert not outcome.is_in_doubt
 
 
-async def test_a_url_into_the_inside_is_rejected(closed_http: Http) -> None:
+async def test_a_url_into_the_inside_is_not_called(closed_http: Http) -> None:
     outcome = await WebhookProvider(setup(closed_http, "https://169.254.169.254/hook")).apply(UPDATE)
-    assert isinstance(outcome, Rejected)
+    assert isinstance(outcome, Retry)
     assert "not open to tenants" in outcome.reason
 
 

@@ -39,7 +39,8 @@ REASON_LIMIT = 200
 
 _FIELDS = ("title", "description", "starts", "ends", "time_zone", "recurrence", "organizer", "attendee_count")
 _LATER = frozenset({408, 409, 423, 425, 429})
-_REFUSED = {
+# The account is wrong, not what is asked of it: once that is mended nothing may have been lost.
+_SHUT = {
     401: "the endpoint does not accept our signature",
     403: "the endpoint does not let us in",
     404: "there is no such endpoint",
@@ -74,7 +75,7 @@ class WebhookProvider:
         except NeverSent as error:
             return Retry(reason=str(error))
         except Refused as error:
-            return Rejected(reason=_cut(str(error)))
+            return Retry(reason=_cut(str(error)))
         except (Unreachable, Unreadable) as error:
             return Retry(reason=str(error), is_in_doubt=may_be_done)
         if answer.status != 200:
@@ -140,8 +141,9 @@ def _refusal(answer: Answer, *, may_be_done: bool) -> Outcome:
         return Retry(f"the endpoint answered {status}", wait)
     if status < 300:
         return Retry(f"the endpoint answered {status} where 200 is agreed", wait, is_in_doubt=may_be_done)
-    words = _REFUSED.get(status) or webhook_json.problem(answer.body) or f"the endpoint answered {status}"
-    return Rejected(_cut(words))
+    if status in _SHUT:
+        return Retry(_SHUT[status], wait)
+    return Rejected(_cut(webhook_json.problem(answer.body) or f"the endpoint answered {status}"))
 
 
 def _outcome(change: Change, body: bytes) -> Outcome:
