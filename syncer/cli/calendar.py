@@ -21,7 +21,8 @@ class CalendarOptions:
     """The options of `syncer calendar add`."""
 
     subject: Annotated[
-        str | None, Parameter(help="User whom a service account speaks for; not needed with a user's own grant.")
+        str | None,
+        Parameter(help="User whom a service account acts as, before the tenant's; not needed with a user's own grant."),
     ] = None
     credential: Annotated[str | None, Parameter(help="Its own credential, before the tenant's.")] = None
     address: Annotated[

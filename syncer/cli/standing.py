@@ -21,7 +21,7 @@ def sentences(standing: "Standing") -> list[str]:
         f"Calendar {calendar.google_id} of tenant {calendar.tenant} {verdict}.",
         *_of_serving(calendar, standing.at),
         *_of_reading(calendar, standing.at),
-        *_of_pushes(standing.driven, standing.at),
+        *_of_pushes(standing),
         *_of_deletions(standing),
         *_of_notes(standing.notes),
         _of_what_comes(standing),
@@ -32,7 +32,7 @@ def is_up_to_date(standing: "Standing") -> bool:
     """Served, read to its end without failures, and every meeting it drives is as wanted."""
     calendar = standing.calendar
     is_read = calendar.has_sync_token and not calendar.is_between_pages and not calendar.is_full_read
-    is_open = any(one.is_behind or one.is_in_doubt or one.state == "held" for one in standing.driven)
+    is_open = any(_is_due(one) or one.state == "held" or _is_stuck(one) for one in standing.driven)
     return _is_looked_at(calendar) and is_read and calendar.failures == 0 and not is_open
 
 
@@ -56,9 +56,9 @@ def next_command(standing: "Standing") -> str:
         return _release(calendar)
     if calendar.failures or calendar.state == "parked":
         return "syncer check"
-    behind = next((one for one in standing.driven if one.is_behind or one.is_in_doubt), None)
-    if behind is not None:
-        return f"syncer conference history {calendar.tenant} {behind.meeting_id}"
+    telling = [one for one in standing.driven if _is_due(one)] or [one for one in standing.driven if _is_stuck(one)]
+    if telling:
+        return _history(calendar, telling[0])
     return f"syncer conference list {calendar.tenant}"
 
 
@@ -99,26 +99,43 @@ def _of_reading(calendar: "CalendarView", now: datetime) -> Iterator[str]:
         yield f"The last {counted(calendar.failures, 'look')} failed{reason}."
 
 
-def _of_pushes(driven: "Sequence[Driven]", now: datetime) -> Iterator[str]:
-    alive = [one for one in driven if one.state == "live"]
-    open_ones = [one for one in alive if one.is_behind or one.is_in_doubt]
-    refused = [one for one in alive if one.reason and one not in open_ones]
-    if not alive:
+def _of_pushes(standing: "Standing") -> Iterator[str]:
+    kept = [one for one in standing.driven if one.state in ("live", "gone")]
+    due = [one for one in kept if one.state == "live" and _is_due(one)]
+    stuck = [one for one in kept if _is_stuck(one)]
+    if not kept:
         yield "It drives no meeting."
         return
-    rest = "all of them as wanted" if not open_ones else f"{counted(len(open_ones), 'push', 'pushes')} to be made"
-    yield f"It drives {counted(len(alive), 'meeting')}, {rest}."
-    yield from _first(open_ones, lambda one: _of_push(one, now))
-    yield from _first(refused, lambda one: f"Meeting {one.meeting_id} stays as it is{_because(one.reason)}.")
+    rest = [f"{counted(len(due), 'push', 'pushes')} to be made"] if due else []
+    rest += [f"{len(stuck)} of which cannot be made as wanted"] if stuck else []
+    yield f"It drives {counted(len(kept), 'meeting')}, {', '.join(rest) or 'all of them as wanted'}."
+    yield from _first(due, lambda one: _of_push(one, standing.at))
+    yield from _first(stuck, lambda one: _of_stuck(one, standing.calendar))
+    yield from _first([one for one in kept if _is_at_rest(one) and one.failures], _of_read_back)
+
+
+def _of_stuck(one: "Driven", calendar: "CalendarView") -> str:
+    what = "is gone" if one.state == "gone" else "stays as it is"
+    until = "though an event refers to it" if one.state == "gone" else "until an event of it changes"
+    return f"Meeting {one.meeting_id} {what}{_because(one.reason)}, {until}: `{_history(calendar, one)}` tells more."
 
 
 def _of_push(one: "Driven", now: datetime) -> str:
     doubt = "; the outcome of its last call is unknown, so it is read back and pushed again" if one.is_in_doubt else ""
     if not one.failures:
         return f"Meeting {one.meeting_id} waits for its push{doubt}."
-    tried = "once" if one.failures == 1 else f"{one.failures} times"
     again = f"; it is tried again at {moment(one.next_try_at, now=now)}" if one.next_try_at else ""
-    return f"Meeting {one.meeting_id} waits for its push, which failed {tried}{_because(one.reason)}{again}{doubt}."
+    return (
+        f"Meeting {one.meeting_id} waits for its push, which failed {_times(one)}{_because(one.reason)}{again}{doubt}."
+    )
+
+
+def _of_read_back(one: "Driven") -> str:
+    return f"Meeting {one.meeting_id} is read back again, which failed {_times(one)}{_because(one.reason)}."
+
+
+def _times(one: "Driven") -> str:
+    return "once" if one.failures == 1 else f"{one.failures} times"
 
 
 def _of_deletions(standing: "Standing") -> Iterator[str]:
@@ -182,6 +199,19 @@ def _of_what_comes(standing: "Standing") -> str:
     return "Next: it is looked at within a cycle (SYNCER_CYCLE_SECONDS); what changed is then read and pushed."
 
 
+def _is_due(one: "Driven") -> bool:
+    return one.state != "gone" and (one.is_behind or one.is_in_doubt)
+
+
+def _is_stuck(one: "Driven") -> bool:
+    """Its last change was refused and is not repeated, or its provider does not have the meeting any more."""
+    return one.state == "gone" or (_is_at_rest(one) and one.reason is not None and one.failures == 0)
+
+
+def _is_at_rest(one: "Driven") -> bool:
+    return one.state == "live" and not _is_due(one)
+
+
 def _is_looked_at(calendar: "CalendarView") -> bool:
     return calendar.is_served and calendar.state == "active" and calendar.tenant_state == "active"
 
@@ -192,6 +222,10 @@ def _because(reason: str | None) -> str:
 
 def _release(calendar: "CalendarView") -> str:
     return f"syncer calendar release {calendar.tenant} {calendar.google_id}"
+
+
+def _history(calendar: "CalendarView", one: "Driven") -> str:
+    return f"syncer conference history {calendar.tenant} {one.meeting_id}"
 
 
 def _first(rows: Sequence[_Row], tell: Callable[[_Row], str]) -> Iterator[str]:

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit, urlunsplit
 
 if TYPE_CHECKING:
     from syncer.store.overview import ConferenceView, Happening
@@ -73,14 +72,6 @@ def time_of(when: Mapping[str, object] | None) -> str | None:
         return None
     zone = f" ({when['time_zone']})" if when.get("time_zone") else ""
     return f"{when.get('at') or when.get('day')}{zone}"
-
-
-def without_query(url: str | None) -> str | None:
-    """A join URL without its query, which may let anyone in."""
-    if not url:
-        return None
-    parts = urlsplit(url)
-    return urlunsplit((parts.scheme, parts.netloc, parts.path, "…" if parts.query else "", ""))
 
 
 def _event(happening: "Happening") -> str:

@@ -23,6 +23,9 @@ class TenantOptions:
 
     project: Annotated[str, Parameter(help="Project that its requests count for.")]
     credential: Annotated[str, Parameter(help="Google credential: file:NAME or env:NAME.")]
+    subject: Annotated[
+        str | None, Parameter(help="User whom a service account acts as on calendars without a subject of their own.")
+    ] = None
     provider: Annotated[str, Parameter(help="Kind of conferencing system.")] = "webhook"
     provider_url: Annotated[str, Parameter(help="Where the conferencing system listens.")]
     provider_credential: Annotated[str, Parameter(help="Its secret: file:NAME or env:NAME.")]
@@ -57,7 +60,7 @@ async def add(slug: Slug, /, *, chosen: TenantOptions, as_json: AsJson = False) 
         output.document({"tenant": slug, "tenant_id": tenant_id})
         return
     output.lines([f"Tenant {slug} is added."])
-    output.advise(f"syncer calendar add {slug} ADDRESS --subject ADDRESS")
+    output.advise(f"syncer calendar add {slug} ADDRESS" + ("" if chosen.subject else " --subject ADDRESS"))
 
 
 async def list_all(*, as_json: AsJson = False) -> None:
@@ -131,6 +134,7 @@ def _new(slug: str, chosen: TenantOptions) -> "NewTenant":
         slug=slug,
         project=chosen.project,
         credential=options.reference("--credential", chosen.credential),
+        subject=chosen.subject,
         provider_credential=options.reference("--provider-credential", chosen.provider_credential),
         provider=options.provider(chosen.provider),
         provider_settings={"url": options.web_address("--provider-url", chosen.provider_url)},
@@ -149,6 +153,7 @@ def _fields(found: "TenantView") -> dict[str, object]:
         "project": found.project,
         "state": found.state,
         "credential": found.credential,
+        "subject": found.subject,
         "provider": found.provider,
         **{f"provider's {name}": value for name, value in found.provider_settings.items()},
         "provider's credential": found.provider_credential,

@@ -54,7 +54,6 @@ class Calendar:
     """
 
     key: CalendarKey
-    project_id: int
     google_id: str
     subject: str | None
     credential: str
@@ -246,7 +245,6 @@ class Tenant:
 
     tenant_id: int
     slug: str
-    project_id: int
     policy: Policy
     account_id: int
     provider: str

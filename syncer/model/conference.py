@@ -62,7 +62,9 @@ class Conference:
     wanted_version: grows with every commit that touched its links; it is the revision sent outside.
     applied_version: the wanted_version that the meeting was last left with. applied: that state.
     meeting: the provider's last word. is_in_doubt: a call's outcome is unknown.
-    unlinked_at: when the last link went. delete_after: not before then. was_released: a person let the deletion pass.
+    unlinked_at: when the last link went. strayed_at: when a link last went that was not the driver's. was_detached: a
+    link went by no user's act. delete_after: not before then. was_released: a person let the deletion pass.
+    reason: why it is not as wanted, as it was told last.
     driver, driver_event_id: the link that decides, or that decided last.
     """
 
@@ -80,6 +82,9 @@ class Conference:
     driver: CalendarKey | None = None
     driver_event_id: str | None = None
     unlinked_at: datetime | None = None
+    strayed_at: datetime | None = None
+    was_detached: bool = False
+    reason: str | None = None
     delete_after: datetime | None = None
     was_released: bool = False
     failures: int = 0

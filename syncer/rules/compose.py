@@ -143,7 +143,8 @@ def _patch(rung: str, link: Link, meeting: Meeting) -> Patch | None:
     if rung == "conferenceData":
         # A passcode stands beside the address: without one there is nowhere to say it.
         can_say = meeting.join_url is not None or meeting.passcode is None
-        return Patch(rung, (("conferenceData", _conference_data(event, meeting)),)) if can_say else None
+        data = _conference_data(event, meeting)
+        return Patch(rung, (("conferenceData", data),)) if can_say and not _other_points(event) else None
     if rung == "location":
         return _location(link, meeting)
     return Patch(rung, (("description", block.join(event.description, meeting)),))
@@ -179,7 +180,14 @@ def _conference_data(event: Event, meeting: Meeting) -> dict[str, object]:
             "name": solution.name if solution else None,
         },
         "entryPoints": points,
+        "parameters": {"addOnParameters": {"parameters": dict(solution.parameters if solution else ())}},
     }
+
+
+def _other_points(event: Event) -> bool:
+    # The list is replaced as a whole, and we would have to make up what we do not know: leave such an event alone.
+    known = {*event.shown.join_urls, *event.shown.dial_in}
+    return event.solution is not None and any(uri not in known for uri in event.solution.uris)
 
 
 def _phone_uri(dial_in: str) -> str:

@@ -74,7 +74,11 @@ class Ownership:
     async def _take(self) -> None:
         deadline = self._deadline()
         taken = await leases.take(
-            self._tools.database, self.owner, lease_seconds=self._pace.lease_seconds, now=self._tools.clock()
+            self._tools.database,
+            self.owner,
+            list(self.projects),
+            lease_seconds=self._pace.lease_seconds,
+            now=self._tools.clock(),
         )
         for lease in taken:
             self.projects[lease.project_id] = self._project(lease, deadline)

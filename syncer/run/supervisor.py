@@ -2,7 +2,7 @@
 
 import asyncio
 import traceback
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import assert_never
@@ -21,6 +21,7 @@ from syncer.sync.tools import Project, Tools
 log = structlog.get_logger()
 _LOOKS_A_SWEEP = 50
 _PUSHES_A_RESCUE = 500
+_PUSHES_AN_ACCOUNT = 100
 _LONGEST_TICK_SECONDS = 0.2
 _TOKENS_SECONDS = 60.0
 _SOON = timedelta(seconds=1)
@@ -58,7 +59,7 @@ class Supervisor:
         self._pulls = asyncio.Semaphore(limits.pulls)
         self._pushes = asyncio.Semaphore(limits.pushes)
         self._accounts: dict[int, asyncio.Semaphore] = {}
-        self._pulling: set[CalendarKey] = set()
+        self._pulling: set[tuple[int, CalendarKey]] = set()
         self._pushing: set[tuple[int, int]] = set()
         self._again: set[tuple[int, int]] = set()
         self._work: set[asyncio.Task[None]] = set()
@@ -141,25 +142,35 @@ class Supervisor:
             await self._sweeps.acquire()
             self._begin(group, self._sweep(group, project, due))
 
-    def _begin(self, group: asyncio.TaskGroup, work: Awaitable[None]) -> None:
+    def _begin(self, group: asyncio.TaskGroup, work: Coroutine[None, None, None]) -> None:
         piece = group.create_task(_guarded(work))
         self._work.add(piece)
         piece.add_done_callback(self._work.discard)
+        # A piece that is cancelled before its first step never awaits its work.
+        piece.add_done_callback(lambda _: work.close())
 
     async def _sweep(self, group: asyncio.TaskGroup, project: Project, due: Sequence[Calendar]) -> None:
         began_at = self._tools.clock()
         try:
             seen = await sweep.sweep(self._tools, project, due)
-            changed = [what for what in seen if isinstance(what, sweep.Changed)]
-            for news in changed:
-                # Marked before its task first runs, or it would be handed out again at once.
-                self._pulling.add(news.calendar.key)
-                self._begin(group, self._pull(group, project, news, began_at))
             for what in seen:
                 await self._rest(project, what, began_at)
+            for what in seen:
+                if isinstance(what, sweep.Changed):
+                    await self._begin_pull(group, project, what, began_at)
         finally:
             self._sweeps.release()
-            self._give_back(project, [calendar for calendar in due if calendar.key not in self._pulling])
+            pulled = {key for epoch, key in self._pulling if epoch == project.lease.epoch}
+            self._give_back(project, [calendar for calendar in due if calendar.key not in pulled])
+
+    async def _begin_pull(
+        self, group: asyncio.TaskGroup, project: Project, what: sweep.Changed, began_at: datetime
+    ) -> None:
+        # A place first: pages that wait to be pulled are held by their sweep, so there are never many in memory.
+        await self._pulls.acquire()
+        # Marked before its task first runs, or it would be handed out again at once.
+        self._pulling.add((project.lease.epoch, what.calendar.key))
+        self._begin(group, self._pull(group, project, what, began_at))
 
     async def _rest(self, project: Project, what: sweep.Seen, began_at: datetime) -> None:
         match what:
@@ -169,7 +180,7 @@ class Supervisor:
             case sweep.Trouble(calendar, error):
                 await self._set_back(project, calendar, error)
             case sweep.Changed():
-                pass  # its pull has begun
+                pass  # its pull begins after all that is quickly done
             case _:
                 assert_never(what)
 
@@ -181,15 +192,15 @@ class Supervisor:
     async def _pull(self, group: asyncio.TaskGroup, project: Project, what: sweep.Changed, began_at: datetime) -> None:
         calendar = what.calendar
         try:
-            async with self._pulls:
-                touched = await pull.pull(self._tools, project, calendar, what.page)
+            touched = await pull.pull(self._tools, project, calendar, what.page)
             project.schedule.looked(calendar.key, began_at, self._tools.clock())
             for conference_id in touched:
                 self._begin_push(group, project, Push(calendar.key.tenant_id, conference_id))
         except SyncerError as error:
             await self._set_back(project, calendar, error)
         finally:
-            self._pulling.discard(calendar.key)
+            self._pulls.release()
+            self._pulling.discard((project.lease.epoch, calendar.key))
             self._give_back(project, [calendar])
 
     async def _set_back(self, project: Project, calendar: Calendar, error: SyncerError) -> None:
@@ -231,7 +242,9 @@ class Supervisor:
     async def _rescue(self, group: asyncio.TaskGroup) -> None:
         """Finds by their rows what is due to be pushed: retries, deletions, and what a crash left behind."""
         for project in list(self._ownership.projects.values()):
-            due = await conferences.waiting(self._tools.database, project.tenants, limit=_PUSHES_A_RESCUE)
+            due = await conferences.waiting(
+                self._tools.database, project.tenants, limit=_PUSHES_A_RESCUE, per_account=_PUSHES_AN_ACCOUNT
+            )
             for key in due:
                 if key not in self._pushing:
                     self._begin_push(group, project, Push(*key))
@@ -241,7 +254,11 @@ class Supervisor:
         before = self._tools.clock() - timedelta(seconds=self._rhythm.read_back)
         for project in list(self._ownership.projects.values()):
             unread = await conferences.unread(
-                self._tools.database, project.tenants, before=before, limit=_PUSHES_A_RESCUE
+                self._tools.database,
+                project.tenants,
+                before=before,
+                limit=_PUSHES_A_RESCUE,
+                per_account=_PUSHES_AN_ACCOUNT,
             )
             for key in unread:
                 if key not in self._pushing:

@@ -127,6 +127,7 @@ async def commit_page(database: Database, lease: Lease, key: CalendarKey, page: 
         msgspec.json.encode(_cursor_document(page)),
         list(page.event_ids),
         [put.is_users for put in page.puts],
+        [put.is_new for put in page.puts],
     )
     if row is None or not row["is_ours"]:
         raise FencedOut("A page was not written down: another worker serves the project now.")
@@ -231,7 +232,6 @@ def _tenant(row: Row) -> Tenant:
     return Tenant(
         tenant_id=row["tenant_id"],
         slug=row["slug"],
-        project_id=row["project_id"],
         policy=_policy(row),
         account_id=row["account_id"],
         provider=row["provider"],
@@ -266,7 +266,6 @@ def _calendar(row: Row) -> Calendar:
     own = {google_id.lower(), *(address.lower() for address in row["addresses"] if address)}
     return Calendar(
         key=CalendarKey(row["tenant_id"], row["calendar_id"]),
-        project_id=row["project_id"],
         google_id=google_id,
         subject=row["subject"],
         credential=row["credential"],

@@ -82,17 +82,19 @@ def _link(conference: Conference, row: _LinkRow) -> Link:
     )
 
 
-async def waiting(database: Database, tenant_ids: Iterable[int], *, limit: int) -> list[tuple[int, int]]:
-    """(tenant, conference) ids whose push is due now."""
-    rows = await database.fetch(_SQL["waiting"], list(tenant_ids), limit)
+async def waiting(
+    database: Database, tenant_ids: Iterable[int], *, limit: int, per_account: int
+) -> list[tuple[int, int]]:
+    """(tenant, conference) ids whose push is due now, so many at most in all and of one provider account."""
+    rows = await database.fetch(_SQL["waiting"], list(tenant_ids), limit, per_account)
     return [(row["tenant_id"], row["conference_id"]) for row in rows]
 
 
 async def unread(
-    database: Database, tenant_ids: Iterable[int], *, before: datetime, limit: int
+    database: Database, tenant_ids: Iterable[int], *, before: datetime, limit: int, per_account: int
 ) -> list[tuple[int, int]]:
     """(tenant, conference) ids of live meetings that were read back last before this instant."""
-    rows = await database.fetch(_SQL["stale"], list(tenant_ids), before, limit)
+    rows = await database.fetch(_SQL["unread"], list(tenant_ids), before, limit, per_account)
     return [(row["tenant_id"], row["conference_id"]) for row in rows]
 
 
@@ -197,6 +199,9 @@ def _conference(row: Row) -> Conference:
         driver=CalendarKey(row["tenant_id"], driver) if driver is not None else None,
         driver_event_id=row["driver_event_id"],
         unlinked_at=row["unlinked_at"],
+        strayed_at=row["strayed_at"],
+        was_detached=row["was_detached"],
+        reason=row["reason"],
         delete_after=row["delete_after"],
         was_released=row["was_released"],
         failures=row["failures"],

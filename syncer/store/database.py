@@ -3,7 +3,7 @@
 A Postgres error's text holds row values, so only its SQLSTATE, constraint and table go on.
 """
 
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Self
 
@@ -81,11 +81,6 @@ class Database:
         """One statement for its effect; gives Postgres's status line."""
         with translated():
             return await self._pool.execute(sql, *arguments)
-
-    async def run_many(self, sql: str, rows: Sequence[Sequence[object]]) -> None:
-        """One statement once per row, in one transaction."""
-        with translated():
-            await self._pool.executemany(sql, rows)
 
 
 async def _pool_of(dsn: str, connections: int) -> asyncpg.Pool:

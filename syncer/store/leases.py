@@ -9,13 +9,17 @@ from syncer.store import statements
 from syncer.store.database import Database
 
 _SQL = statements.of("leases")
+_AT_ONCE = 1000
 
 
 async def take(
-    database: Database, owner: UUID, *, lease_seconds: float, now: datetime, limit: int = 1000
+    database: Database, owner: UUID, held: Sequence[int] = (), *, lease_seconds: float, now: datetime
 ) -> list[Lease]:
-    """Leases that were free or had run out by the database's clock, ours now under a new epoch."""
-    rows = await database.fetch(_SQL["take"], owner, lease_seconds, now, limit)
+    """Leases that were free or had run out by the database's clock, ours now under a new epoch.
+
+    held: project ids that we know to be ours already.
+    """
+    rows = await database.fetch(_SQL["take"], owner, lease_seconds, now, _AT_ONCE, list(held))
     return [Lease(row["project_id"], owner, row["epoch"]) for row in rows]
 
 

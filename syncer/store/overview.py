@@ -35,6 +35,7 @@ class TenantView:
     project: str
     state: str
     credential: str
+    subject: str | None
     provider: str
     provider_settings: Mapping[str, str]
     provider_credential: str
@@ -50,7 +51,10 @@ class TenantView:
 
 @dataclass(frozen=True, slots=True)
 class CalendarView:
-    """A calendar and where its reading stands. was_served: some worker has held the project's lease before."""
+    """A calendar and where its reading stands.
+
+    subject: its own or the tenant's. credential: its own. was_served: some worker has held the project's lease before.
+    """
 
     tenant_id: int
     calendar_id: int
@@ -113,7 +117,11 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class ConferenceView:
-    """A conference. driver: Google id of the deciding calendar. applied, meeting: as stored, empty when unknown."""
+    """A conference, without what admits to its meeting.
+
+    driver: Google id of the deciding calendar. title, starts, ends: as the meeting was last left, times as stored
+    (`at` or `day`, and perhaps `time_zone`). join_url: without its query and fragment. None when unknown.
+    """
 
     tenant_id: int
     conference_id: int
@@ -134,8 +142,10 @@ class ConferenceView:
     read_back_at: datetime | None
     deleted_at: datetime | None
     created_at: datetime
-    applied: Mapping[str, Any]
-    meeting: Mapping[str, Any]
+    title: str | None
+    starts: Mapping[str, Any] | None
+    ends: Mapping[str, Any] | None
+    join_url: str | None
     links: int
 
 
@@ -275,7 +285,7 @@ def _calendar(row: Row) -> CalendarView:
 
 
 def _conference(row: Row) -> ConferenceView:
-    decoded = {name: orjson.loads(row[name]) if row[name] is not None else {} for name in ("applied", "meeting")}
+    decoded = {name: orjson.loads(row[name]) if row[name] is not None else None for name in ("starts", "ends")}
     return ConferenceView(**{**row, **decoded})
 
 

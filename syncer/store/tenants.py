@@ -45,7 +45,8 @@ _PRIMARY = (
 class NewTenant:
     """A tenant to add.
 
-    project: slug. credential, provider_credential: references (`file:…`, `env:…`).
+    project: slug. credential, provider_credential: references (`file:…`, `env:…`). subject: whom a service account
+    acts as on calendars that have neither a subject nor a credential of their own.
     provider_settings: by name, what the provider needs; the webhook needs `url`.
     """
 
@@ -56,6 +57,7 @@ class NewTenant:
     provider: str = "webhook"
     provider_settings: Mapping[str, str] = field(default_factory=dict)
     policy: Policy = field(default_factory=lambda: Policy(matchers=(Matcher(solution_type="addOn"),)))
+    subject: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +107,7 @@ async def add_tenant(database: Database, tenant: NewTenant) -> int:
             policy.window,
             list(policy.ladder),
             _guards(policy),
+            tenant.subject,
         )
     if added is None:
         raise await unknown(database, "project", tenant.project)

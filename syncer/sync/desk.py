@@ -52,8 +52,11 @@ class Desk:
             raise
         return self.having(after)
 
-    async def postpone(self, retry: Retry, *, during: str) -> None:
-        """Writes down that it is to be tried again, and when. Told once, when it begins to fail."""
+    async def postpone(self, retry: Retry, *, during: str, is_touched: bool = False) -> None:
+        """Writes down that it is to be tried again, and when. Told once, when it begins to fail.
+
+        is_touched: nothing else would make it due.
+        """
         at = timing.retry_at(
             self.failures + 1, now=self.tools.clock(), jitter=self.tools.chance(), asked_seconds=retry.after_seconds
         )
@@ -64,4 +67,4 @@ class Desk:
             is_in_doubt=self.conference.is_in_doubt or retry.is_in_doubt,
         )
         told = [Told("retry", {"reason": retry.reason, "during": during})] if self.failures == 0 else []
-        await self.note(after, *told, reason=f"{during}: {retry.reason}")
+        await self.note(after, *told, reason=f"{during}: {retry.reason}", is_touched=is_touched)

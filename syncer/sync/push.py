@@ -29,6 +29,8 @@ from syncer.sync.tools import Project, Tools
 
 # A calendar that could not be looked at for so long, parked or paused, holds up no deletion any more.
 _UNSEEN_LIMIT = timedelta(days=7)
+# What every JSON number can carry, and more than any number of edits.
+_LARGEST_REVISION = 2**53
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,11 @@ async def push(tools: Tools, project: Project, what: Push) -> None:
     elif driver is None:
         await _bury(desk)
     else:
-        await _keep(desk, driver, links, reads_back=what.reads_back or conference.is_in_doubt)
+        await _keep(desk, driver, links, reads_back=what.reads_back or _is_unsure(conference))
+
+
+def _is_unsure(conference: Conference) -> bool:
+    return conference.is_in_doubt or conference.state in (State.DELETED, State.GONE)
 
 
 def _last_driver(conference: Conference) -> tuple[CalendarKey, str] | None:
@@ -68,15 +74,14 @@ def _last_driver(conference: Conference) -> tuple[CalendarKey, str] | None:
 
 async def _keep(desk: Desk, driver: Link, links: Sequence[Link], *, reads_back: bool) -> None:
     """A conference with links: its meeting is made as the driver wants it, and its events show the meeting."""
-    desk = desk.having(_revived(desk.conference, driver))
+    before = desk.conference
+    desk = desk.having(_revived(before, driver))
     if reads_back:
-        now = desk.tools.clock()
-        outcome = await desk.call(compose.reading(desk.conference, desk.tenant.slug, now))
-        if not isinstance(outcome, Applied | Replaced):
-            await _not_done(desk, outcome, during="reading the meeting back")
+        read = await _read_back(desk)
+        if read is None:
             return
-        desk = desk.having(_as_read(desk.conference, outcome.meeting, now))
-        if _has_drifted(desk.conference, driver):
+        desk = read
+        if _has_drifted(before, desk.conference, driver):
             told = Told("read_back", {"drifted": True})
             await desk.note(replace(desk.conference, is_in_doubt=False), told, is_touched=True)
             return
@@ -85,11 +90,34 @@ async def _keep(desk: Desk, driver: Link, links: Sequence[Link], *, reads_back: 
         await write_back.write_back(desk, links)
 
 
-def _has_drifted(conference: Conference, driver: Link) -> bool:
-    # Bringing it back needs a version of its own: under the old one the provider would repeat its old answer.
+async def _read_back(desk: Desk) -> Desk | None:
+    """Asks the provider how the meeting is; None when that is all that can be done now."""
+    now = desk.tools.clock()
+    outcome = await desk.call(compose.reading(desk.conference, desk.tenant.slug, now))
+    match outcome:
+        case Applied(meeting) | Replaced(meeting):
+            return desk.having(_as_read(desk.conference, meeting, now))
+        case Rejected():
+            # It cannot be asked. That says nothing of what is wanted: a doubt is met by telling it once more.
+            held = None if desk.conference.is_in_doubt else desk.conference.applied
+            return desk.having(replace(desk.conference, applied=held, read_back_at=now))
+        case Gone() | Stale() | Retry():
+            await _not_done(desk, outcome, during="reading the meeting back")
+            return None
+        case _:
+            assert_never(outcome)
+
+
+def _has_drifted(before: Conference, read: Conference, driver: Link) -> bool:
+    """The provider's own users changed what we left there, or nobody knows what came of our last call.
+
+    Bringing it back needs a version of its own: under the old one the provider would repeat its old answer.
+    """
     aim = compose.wanted(driver.event)
-    is_due = conference.wanted_version > conference.applied_version and not conference.is_in_doubt
-    return aim is not None and not is_due and bool(compose.changed(aim, conference.applied))
+    if aim is None or not compose.changed(aim, read.applied):
+        return False
+    is_due = before.wanted_version > before.applied_version
+    return before.is_in_doubt if is_due or read.applied == before.applied else True
 
 
 def _revived(conference: Conference, driver: Link) -> Conference:
@@ -115,7 +143,10 @@ async def _make_so(desk: Desk, driver: Link) -> tuple[Desk, bool]:
         return await desk.settle(conference, reason="its event shows no times"), False
     changed = compose.changed(aim, conference.applied)
     if not changed:
-        return await desk.settle(conference), True
+        return await desk.settle(conference, *_found_done(desk)), True
+    if conference.wanted_version == conference.applied_version:
+        # It was refused, and nobody has asked for anything else since.
+        return await desk.settle(conference, reason=conference.reason), True
     began = time.monotonic()
     outcome = await desk.call(compose.update(conference, desk.tenant.slug, aim))
     if not isinstance(outcome, Applied | Replaced):
@@ -133,6 +164,13 @@ async def _make_so(desk: Desk, driver: Link) -> tuple[Desk, bool]:
     return await desk.settle(after, told), True
 
 
+def _found_done(desk: Desk) -> list[Told]:
+    # The answer to the call was lost, and a reading has shown that it was carried out.
+    conference = desk.conference
+    is_found = conference.is_in_doubt and conference.wanted_version > conference.applied_version
+    return [Told("updated", {"revision": conference.wanted_version, "found": "by reading back"})] if is_found else []
+
+
 async def _not_done(desk: Desk, outcome: Gone | Stale | Rejected | Retry, *, during: str) -> None:
     """Writes down why the meeting is not as wanted."""
     match outcome:
@@ -142,14 +180,29 @@ async def _not_done(desk: Desk, outcome: Gone | Stale | Rejected | Retry, *, dur
                 replace(desk.conference, state=State.GONE), told, reason="the provider has no such meeting"
             )
         case Stale(revision):
-            newer = replace(desk.conference, wanted_version=revision + 1, is_in_doubt=True)
-            await desk.note(newer, Told("stale", {"revision": revision}), reason="the provider knew a newer revision")
+            await _go_above(desk, revision)
         case Rejected(reason):
-            await desk.settle(desk.conference, Told("rejected", {"reason": reason, "during": during}), reason=reason)
+            lines = [] if reason == desk.conference.reason else [Told("rejected", {"reason": reason, "during": during})]
+            await desk.settle(desk.conference, *lines, reason=reason)
         case Retry():
             await desk.postpone(outcome, during=during)
         case _:
             assert_never(outcome)
+
+
+async def _go_above(desk: Desk, revision: int) -> None:
+    """The provider knows a newer revision, after a restored backup say: ours goes above it, at once the first time."""
+    now, failures = desk.tools.clock(), desk.failures + 1
+    again_at = timing.retry_at(failures, now=now, jitter=desk.tools.chance()) if desk.failures else None
+    newer = replace(
+        desk.conference,
+        wanted_version=min(revision, _LARGEST_REVISION) + 1,
+        is_in_doubt=True,
+        failures=failures,
+        next_try_at=again_at,
+    )
+    told = [] if desk.failures else [Told("stale", {"revision": revision})]
+    await desk.note(newer, *told, reason="the provider knew a newer revision")
 
 
 async def _bury(desk: Desk) -> None:
@@ -157,7 +210,11 @@ async def _bury(desk: Desk) -> None:
     conference, now = _undoubted(desk.conference), desk.tools.clock()
     desk = desk.having(conference)
     if conference.state in (State.DELETED, State.GONE, State.DETACHED, State.WATCHED, State.HELD):
-        await desk.settle(conference, reason=None if conference.state is not State.HELD else _HELD)
+        await desk.settle(conference, reason=conference.reason)
+    elif conference.was_detached:
+        await _detach(desk, "one of its events was lost to changed matchers, and may still be there")
+    elif conference.delete_after is None and conference.wanted_version == conference.applied_version:
+        await _detach(desk, "its calendar is not served any more")
     elif conference.delete_after is None:
         await _take_leave(desk, now)
     elif now < conference.delete_after:
@@ -167,6 +224,13 @@ async def _bury(desk: Desk) -> None:
         await desk.settle(held, Told("held", {"reason": _HELD}), reason=_HELD)
     else:
         await _look_a_last_time(desk)
+
+
+async def _detach(desk: Desk, reason: str) -> None:
+    """The meeting stays at the provider as it is: nothing says that its event is gone."""
+    await desk.settle(
+        replace(desk.conference, state=State.DETACHED), Told("detached", {"reason": reason}), reason=reason
+    )
 
 
 def _undoubted(conference: Conference) -> Conference:
@@ -201,10 +265,11 @@ async def _look_a_last_time(desk: Desk) -> None:
         case decide.Farewell.STILL_THERE:
             await _read_calendar_anew(desk)
         case decide.Farewell.ELSEWHERE:
-            reason = "an event that makes no link of ours may still refer to the meeting"
-            await desk.settle(replace(desk.conference, state=State.DETACHED), Told("detached", {"reason": reason}))
-        case decide.Farewell.PERHAPS_MOVED if not await _looked_everywhere(desk):
+            await _detach(desk, "an event that makes no link of ours may still refer to the meeting")
+        case decide.Farewell.PERHAPS_MOVED if not await _looked_everywhere(desk, desk.conference.delete_after):
             await _wait(desk, "the event may have moved: every calendar of the tenant is looked at first")
+        case decide.Farewell.DELETED if not await _looked_everywhere(desk, desk.conference.strayed_at):
+            await _wait(desk, "another of its events may have moved: every calendar of the tenant is looked at first")
         case decide.Farewell.PERHAPS_MOVED | decide.Farewell.DELETED:
             await _delete(desk)
         case _:
@@ -213,9 +278,12 @@ async def _look_a_last_time(desk: Desk) -> None:
 
 async def _farewell(desk: Desk) -> decide.Farewell:
     conference = desk.conference
-    calendar = desk.project.calendars.get(conference.driver) if conference.driver else None
-    if calendar is None or conference.driver_event_id is None:
+    if conference.driver is None or conference.driver_event_id is None:
         return decide.Farewell.PERHAPS_MOVED
+    calendar = desk.project.calendars.get(conference.driver)
+    if calendar is None:
+        is_paused = await calendars.has_paused(desk.tools.database, conference.tenant_id)
+        return decide.Farewell.PERHAPS_MOVED if is_paused else decide.Farewell.ELSEWHERE
     try:
         body = await desk.tools.google.get(calendar, conference.driver_event_id)
     except (Missing, AlreadyGone):
@@ -229,11 +297,10 @@ async def _farewell(desk: Desk) -> decide.Farewell:
     return decide.farewell(read, conference.meeting_id, sight)
 
 
-async def _looked_everywhere(desk: Desk) -> bool:
-    tenant_id, since = desk.conference.tenant_id, desk.conference.unlinked_at
-    if since is None:
-        return False
-    if desk.tools.clock() - since > _UNSEEN_LIMIT:
+async def _looked_everywhere(desk: Desk, since: datetime | None) -> bool:
+    """Every calendar of the tenant was looked at after that; a paused or failing one is waited for a week at most."""
+    tenant_id = desk.conference.tenant_id
+    if since is None or desk.tools.clock() - since > _UNSEEN_LIMIT:
         return True
     is_looked = desk.project.looked_everywhere(tenant_id, since)
     return is_looked and not await calendars.has_paused(desk.tools.database, tenant_id)
@@ -259,6 +326,8 @@ async def _delete(desk: Desk) -> None:
         told = Told("handed_over", {"reason": "another tenant's event refers to the meeting"})
         await desk.settle(replace(desk.conference, state=State.WATCHED), told)
         return
+    if await _has_come_back(desk):
+        return
     outcome: Outcome = await desk.call(compose.deletion(desk.conference, desk.tenant.slug))
     match outcome:
         case Applied() | Replaced() | Gone():
@@ -266,9 +335,15 @@ async def _delete(desk: Desk) -> None:
         case Stale() | Retry():
             await _not_done(desk, outcome, during="deleting the meeting")
         case Rejected(reason):
-            refused = replace(desk.conference, state=State.DETACHED)
+            refused = replace(desk.conference, state=State.HELD)
             await desk.settle(
                 refused, Told("rejected", {"reason": reason, "during": "deleting the meeting"}), reason=reason
             )
         case _:
             assert_never(outcome)
+
+
+async def _has_come_back(desk: Desk) -> bool:
+    """A pull has seen the event again since this push began: what is due now is another push."""
+    now = await conferences.one(desk.tools.database, desk.conference.tenant_id, desk.conference.conference_id)
+    return now is None or bool(now[1]) or now[0].wanted_version != desk.conference.wanted_version

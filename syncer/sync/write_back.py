@@ -48,7 +48,7 @@ async def write_back(desk: Desk, links: Sequence[Link]) -> None:
         if calendar is not None and not compose.is_shown(link.event, meeting):
             trouble = await _tried(desk, _Try(link, link, calendar, meeting)) or trouble
     if trouble is not None:
-        await desk.postpone(trouble, during="writing back to an event")
+        await desk.postpone(trouble, during="writing back to an event", is_touched=True)
 
 
 async def _tried(desk: Desk, attempt: _Try) -> Retry | None:
@@ -57,7 +57,7 @@ async def _tried(desk: Desk, attempt: _Try) -> Retry | None:
         await _write_back_one(desk, attempt)
     except (OutsideError, OperatorError) as error:
         asked = error.retry_after_seconds if isinstance(error, OutsideError) else None
-        return Retry(str(error), asked, is_in_doubt=True)
+        return Retry(str(error), asked)
     return None
 
 

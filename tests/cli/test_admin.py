@@ -4,6 +4,8 @@ import pytest
 
 from tests.cli.conftest import ADD_TENANT, ANA, Rows, Terminal, acme
 
+SUBJECT = ("--subject", "admin@tenant-a.test")
+
 
 def test_what_is_added_is_listed(terminal: Terminal) -> None:
     assert terminal("project", "add", "main").code == 0
@@ -20,13 +22,15 @@ def test_what_is_added_is_listed(terminal: Terminal) -> None:
 def test_a_tenant_keeps_what_its_options_say(terminal: Terminal) -> None:
     terminal("project", "add", "main")
     options = ("--matcher", "type=addOn,name=Example Meeting", "--matcher", "uri=https://meet.example.org/a,,b")
-    terminal(*ADD_TENANT, *options, "--grace", "1m30s", "--window", "2d", "--write-back", "location")
+    terminal(*ADD_TENANT, *options, "--grace", "1m30s", "--window", "2d", "--write-back", "location", *SUBJECT)
     tenant = terminal("tenant", "show", "acme", "--json").document
     assert tenant["matchers"] == [
         {"solution_type": "addOn", "solution_name": "Example Meeting"},
         {"uri_prefix": "https://meet.example.org/a,b"},
     ]
     assert (tenant["grace_seconds"], tenant["window_seconds"], tenant["ladder"]) == (90, 172_800, ["location"])
+    assert tenant["subject"] == SUBJECT[1]
+    assert SUBJECT[1] in terminal("tenant", "show", "acme").out
 
 
 def test_tenants_of_one_account_share_its_row(a_calendar: str, rows: Rows) -> None:

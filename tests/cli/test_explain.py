@@ -2,11 +2,14 @@
 
 import pytest
 
-from syncer.cli import story
 from tests.cli.conftest import ANA, Rows, Terminal
 
 _SERVED = "UPDATE syncer.lease SET until = syncer.clock() + interval '1 hour', owner = gen_random_uuid(), epoch = 1"
 _READ = "UPDATE syncer.calendar SET sync_token = 't', generation = 1, is_full_read = false"
+_APPLIED = (
+    '{"title": "Review", "description": "s3cret", "starts": {"day": "2099-12-02"}, "ends": {"day": "2099-12-03"}}'
+)
+_MEETING = '{"join_url": "https://m.test/j/81?pwd=s3cret#s3cret", "passcode": "s3cret", "dial_in": ["s3cret"]}'
 
 
 def conference(rows: Rows, meeting_id: str, **columns: object) -> None:
@@ -19,6 +22,16 @@ def conference(rows: Rows, meeting_id: str, **columns: object) -> None:
         "FROM syncer.tenant JOIN syncer.calendar USING (tenant_id)",
         meeting_id,
         *values.values(),
+    )
+
+
+def link(rows: Rows, meeting_id: str) -> None:
+    """An event on its driver's calendar refers to the meeting."""
+    rows.run(
+        "INSERT INTO syncer.link (tenant_id, calendar_id, event_id, conference_id, generation, event) "
+        "SELECT tenant_id, driver_calendar_id, driver_event_id, conference_id, 1, '{}' "
+        "FROM syncer.conference WHERE meeting_id = $1",
+        meeting_id,
     )
 
 
@@ -169,5 +182,60 @@ def test_what_is_not_kept_in_step_is_not_called_late(
     assert "push due" not in terminal("conference", "list").out
 
 
-def test_a_join_url_is_shown_without_its_query() -> None:
-    assert story.without_query("https://m.test/j/81?pwd=abc") == "https://m.test/j/81?…"
+@pytest.mark.parametrize("arguments", [("list", "acme"), ("show", "acme", "81")], ids=["list", "show"])
+@pytest.mark.parametrize("form", [(), ("--json",)], ids=["human", "json"])
+def test_what_admits_to_a_meeting_is_not_printed(
+    a_read_calendar: str, rows: Rows, terminal: Terminal, arguments: tuple[str, ...], form: tuple[str, ...]
+) -> None:
+    conference(rows, "81", applied=_APPLIED, meeting=_MEETING)
+    out = terminal("conference", *arguments, *form).out
+    assert "81" in out
+    assert "s3cret" not in out
+
+
+def test_a_meeting_is_shown_with_title_times_and_join_url(a_read_calendar: str, rows: Rows, terminal: Terminal) -> None:
+    conference(rows, "81", applied=_APPLIED, meeting=_MEETING)
+    shown = terminal("conference", "show", "acme", "81", "--json").document["conference"]
+    assert (shown["title"], shown["starts"]["day"], shown["join_url"]) == (
+        "Review",
+        "2099-12-02",
+        "https://m.test/j/81?…",
+    )
+    human = terminal("conference", "show", "acme", "81").out
+    assert all(text in human for text in ("Review", "2099-12-02", "https://m.test/j/81?…"))
+
+
+def test_a_read_back_that_fails_says_nothing_against_a_meeting(
+    a_read_calendar: str, rows: Rows, terminal: Terminal
+) -> None:
+    conference(rows, "81", failures=1, reason="reading the meeting back: the endpoint answered 503")
+    text = explained(terminal)
+    assert f"Calendar {ANA} of tenant acme is up to date." in text
+    assert "Meeting 81 is read back again, which failed once (reading the meeting back: the endpoint" in text
+
+
+@pytest.mark.parametrize(
+    ("columns", "sentence"),
+    [
+        pytest.param(
+            {"reason": "the meeting is locked."}, "Meeting 81 stays as it is (the meeting is locked)", id="refused"
+        ),
+        pytest.param(
+            {"state": "gone", "reason": "the provider has no such meeting"},
+            "Meeting 81 is gone (the provider has no such meeting)",
+            id="gone",
+        ),
+    ],
+)
+def test_a_meeting_that_cannot_be_as_wanted_is_told(
+    a_read_calendar: str, rows: Rows, terminal: Terminal, columns: dict[str, str], sentence: str
+) -> None:
+    conference(rows, "81", **columns)
+    conference(rows, "82")
+    link(rows, "81")
+    text = explained(terminal)
+    assert f"Calendar {ANA} of tenant acme is not up to date." in text
+    assert "It drives 2 meetings, 1 of which cannot be made as wanted." in text
+    assert f"{sentence}" in text
+    assert "`syncer conference history acme 81` tells more." in text
+    assert terminal("calendar", "explain", "acme", ANA, "--json").document["is_up_to_date"] is False

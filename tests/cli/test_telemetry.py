@@ -1,8 +1,10 @@
 """What is logged is readable by machines, and nothing gets out that is not known to be harmless."""
 
+import ast
 import io
 import logging
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -10,6 +12,10 @@ import pytest
 import structlog
 
 from syncer import telemetry
+
+# What each line has, and what other libraries' lines and errors come with.
+_ALWAYS = {"event", "level", "timestamp", "logger", "error_type", "frames"}
+_LEVELS = {"debug", "info", "warning", "error", "critical", "exception", "bind"}
 
 
 @pytest.fixture
@@ -63,3 +69,17 @@ def test_another_librarys_line_comes_without_its_arguments(log: io.StringIO) -> 
         ("aiohttp.client", "sent %s"),
     ]
     assert "s3cret" not in log.getvalue()
+
+
+def test_only_fields_that_some_line_has_are_let_out() -> None:
+    assert telemetry.ALLOWED == _ALWAYS | set(logged())
+
+
+def logged() -> Iterator[str]:
+    """The names of the fields that the code gives to a logger."""
+    for path in Path(telemetry.__file__).parent.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in _LEVELS:
+                whose = node.func.value
+                if isinstance(whose, ast.Name) and whose.id == "log":
+                    yield from (str(keyword.arg) for keyword in node.keywords)

@@ -50,7 +50,7 @@ class Google:
 
     def calendar(self, subject: str | None = ANA, **cursor: Any) -> Calendar:
         key = CalendarKey(1, 1)
-        return Calendar(key, 1, ANA, subject, self.reference, frozenset(), Cursor(**cursor))
+        return Calendar(key, ANA, subject, self.reference, frozenset(), Cursor(**cursor))
 
     async def page(self, **cursor: Any) -> Any:
         (answered,) = await self.calendars.look([Look(self.calendar(**cursor), START - timedelta(days=1))])
@@ -149,7 +149,7 @@ async def vendor(http: Http, references: References, put: Put) -> AsyncIterator[
             made = await response.json()
         credential = put("hook", account["webhook_secret"])
         settings = (("url", account["webhook_url"]),)
-        tenant = Tenant(1, "acme", 1, Policy(matchers=()), 1, "webhook", settings, credential)
+        tenant = Tenant(1, "acme", Policy(matchers=()), 1, "webhook", settings, credential)
         yield Vendor(root, Providers(http, references), tenant, made["id"], people)
 
 

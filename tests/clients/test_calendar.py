@@ -64,7 +64,6 @@ class Room:
     def calendar(self, google_id: str = "ana@example.test", number: int = 1, **cursor: Any) -> Calendar:
         return Calendar(
             key=CalendarKey(1, number),
-            project_id=1,
             google_id=google_id,
             subject=None,
             credential=self.reference,

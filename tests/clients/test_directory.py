@@ -23,7 +23,6 @@ def tenant(**changed: Any) -> Tenant:
     usual: dict[str, Any] = {
         "tenant_id": 1,
         "slug": "acme",
-        "project_id": 1,
         "policy": Policy(matchers=()),
         "account_id": 1,
         "provider": "webhook",

@@ -215,6 +215,7 @@ async def test_a_done_update_gives_the_meeting(room: Room, status: str) -> None:
         (DELETE, "unchanged", None, Gone()),
         (UPDATE, "stale", {"id": "81234567890", "revision": 14}, Stale(14)),
         (DELETE, "stale", {"id": "81234567890", "revision": 14}, Stale(14)),
+        (DELETE, "stale", {"id": "81234567890", "revision": 2**53}, Stale(2**53)),
         (UPDATE, "replaced", {"id": "9"}, Replaced(Meeting("9"))),
     ],
 )
@@ -240,7 +241,8 @@ async def test_each_status_becomes_its_outcome(
         (UPDATE, {"status": "applied", "conference": {**MEETING, "passcode": "1" * 129}}),
         (UPDATE, {"status": "applied", "conference": {**MEETING, "passcode": "1\x00"}}),
         (UPDATE, {"status": "applied", "conference": {**MEETING, "dial_in": ["1"] * 21}}),
-        (UPDATE, {"status": "applied", "conference": {**MEETING, "revision": 2**70}}),
+        (UPDATE, {"status": "applied", "conference": {**MEETING, "revision": 2**53 + 1}}),
+        (UPDATE, {"status": "stale", "conference": {"id": "81234567890", "revision": 2**53 + 1}}),
         (UPDATE, {"status": "applied", "conference": {**MEETING, "holds": {**HOLDS, "start": "soon"}}}),
         (UPDATE, {"status": "applied", "conference": {**MEETING, "holds": {**HOLDS, "start": "2026-12-01T14:00:00"}}}),
         (UPDATE, {"status": "applied", "conference": {**MEETING, "holds": {**HOLDS, "start": "0001-01-01T00:00:00Z"}}}),

@@ -51,7 +51,7 @@ def cursor(**changes: Any) -> Cursor:
 
 
 def calendar(**changes: Any) -> Calendar:
-    ordinary = Calendar(key(), 1, ANA, ANA, "file:key.json", frozenset({ANA}), cursor())
+    ordinary = Calendar(key(), ANA, ANA, "file:key.json", frozenset({ANA}), cursor())
     return replace(ordinary, **changes)
 
 

@@ -181,6 +181,13 @@ def showing(rung: str | None = None, **shown: Any) -> Link:
 MOVED = meeting(join_url=NEW_URL)
 LADDERS = [
     pytest.param(showing(), meeting(), LADDER, [], id="nothing to say"),
+    pytest.param(
+        link(event(solution=solution(uris=(URL, "sip:1@meet.example.org")), shown=Shown((URL,)))),
+        MOVED,
+        LADDER,
+        ["location", "description"],
+        id="ways in that we cannot tell again",
+    ),
     pytest.param(showing(), MOVED, LADDER, list(LADDER), id="a new address"),
     pytest.param(showing(), MOVED, ("description",), ["description"], id="what the tenant allows"),
     pytest.param(showing(), MOVED, (), [], id="the tenant allows nothing"),
@@ -231,6 +238,7 @@ def test_conference_data_keeps_its_solution_and_says_all() -> None:
             {"entryPointType": "phone", "uri": "tel:+41435550100"},
             {"entryPointType": "phone", "uri": "tel:+41435550101"},
         ],
+        "parameters": {"addOnParameters": {"parameters": {}}},
     }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -61,9 +61,9 @@ class Held:
         return int(await self.database.value("SELECT conference_id FROM syncer.conference"))
 
 
-async def take(database: Database, owner: Any = None) -> list[Lease]:
-    """What a worker gets that takes what is free."""
-    return await leases.take(database, owner or uuid4(), lease_seconds=LEASE_SECONDS, now=NOW)
+async def take(database: Database, owner: Any = None, held: Sequence[int] = ()) -> list[Lease]:
+    """What a worker gets that takes what is free. held: projects that it knows to be its own."""
+    return await leases.take(database, owner or uuid4(), held, lease_seconds=LEASE_SECONDS, now=NOW)
 
 
 def an_event(event_id: str = "event1", **fields: Any) -> Event:
@@ -108,7 +108,7 @@ async def a_held_project(dsn: str) -> AsyncIterator[Held]:
         yield held
 
 
-async def add_tenant(database: Database, slug: str) -> int:
+async def add_tenant(database: Database, slug: str, *, subject: str | None = None) -> int:
     """A tenant of the project `main`."""
     new = tenants.NewTenant(
         slug=slug,
@@ -116,6 +116,7 @@ async def add_tenant(database: Database, slug: str) -> int:
         credential="file:key.json",
         provider_credential="file:secret",
         provider_settings={"url": "https://vendor.test/"},
+        subject=subject,
     )
     return await tenants.add_tenant(database, new)
 

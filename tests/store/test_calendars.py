@@ -6,7 +6,7 @@ import asyncpg
 import pytest
 
 from syncer.model.errors import StoreRefused, StoreUnavailable
-from syncer.store import calendars
+from syncer.store import calendars, tenants
 from syncer.store.database import translated
 from tests.store.rows import Held, a_drop, a_page, add_tenant, connected
 
@@ -37,6 +37,27 @@ async def test_a_calendar_with_an_empty_address_is_served(held: Held) -> None:
     await held.database.run("UPDATE syncer.calendar SET addresses = ARRAY[NULL, 'B@x.test']")
     (first, _) = await calendars.served(held.database, held.lease.project_id)
     assert first.addresses == {"a@x.test", "b@x.test"}
+
+
+@pytest.mark.parametrize(
+    ("own", "subject"),
+    [
+        pytest.param({}, "admin@x.test", id="the tenant's"),
+        pytest.param({"subject": "c@x.test"}, "c@x.test", id="its own"),
+        pytest.param({"credential": "file:grant.json"}, None, id="a credential of its own speaks for itself"),
+    ],
+)
+async def test_a_calendar_without_a_subject_is_read_as_its_tenants(
+    held: Held, own: dict[str, str], subject: str | None
+) -> None:
+    await add_tenant(held.database, "other", subject="admin@x.test")
+    await tenants.add_calendar(held.database, "other", tenants.NewCalendar("c@x.test", **own))  # type: ignore[arg-type]
+    served = await calendars.served(held.database, held.lease.project_id)
+    assert {calendar.google_id: calendar.subject for calendar in served} == {
+        "a@x.test": None,
+        "b@x.test": None,
+        "c@x.test": subject,
+    }
 
 
 async def test_a_window_that_no_clock_can_go_back_is_refused(held: Held) -> None:

@@ -29,7 +29,13 @@ async def test_a_lease_that_ran_out_and_was_not_taken_is_renewed(held: Held) -> 
 
 async def test_an_owner_does_not_take_over_from_itself(held: Held) -> None:
     await held.run_out()
-    assert await take(held.database, held.lease.owner) == []
+    assert await take(held.database, held.lease.owner, [held.lease.project_id]) == []
+
+
+async def test_a_lease_that_its_owner_was_never_told_of_is_taken_anew(held: Held) -> None:
+    await held.run_out()
+    (taken,) = await take(held.database, held.lease.owner)
+    assert taken.epoch == held.lease.epoch + 1
 
 
 async def test_a_released_lease_is_free_at_once(held: Held) -> None:

@@ -188,15 +188,20 @@ class Acted:
         for _ in range(_ROUNDS):
             for key in due:
                 await push.push(self.tools, self.project, Push(*key))
-            due = await conferences.waiting(self.tools.database, self.project.tenants, limit=500)
+            due = await conferences.waiting(self.tools.database, self.project.tenants, limit=500, per_account=100)
             if not due:
                 return
         raise AssertionError("There is always something left to push.")
 
+    async def unread(self) -> list[tuple[int, int]]:
+        """The live meetings that may be read back now, as (tenant, conference) ids."""
+        before = self.tools.clock() + timedelta(days=1)
+        tenant_ids = self.project.tenants
+        return await conferences.unread(self.tools.database, tenant_ids, before=before, limit=500, per_account=100)
+
     async def read_back(self) -> None:
         """Asks the provider how every live meeting is, as the slow loop does."""
-        before = self.tools.clock() + timedelta(days=1)
-        for key in await conferences.unread(self.tools.database, self.project.tenants, before=before, limit=500):
+        for key in await self.unread():
             await push.push(self.tools, self.project, Push(*key, reads_back=True))
         await self.push()
 

@@ -54,6 +54,7 @@ CREATE TABLE syncer.tenant (
     state text NOT NULL DEFAULT 'active' CHECK (state IN ('active', 'paused')),
     credential text NOT NULL
         CONSTRAINT a_credential_is_a_reference CHECK (credential ~ '^(file|env):'),
+    subject text,
     matchers jsonb NOT NULL DEFAULT '[{"solution_type": "addOn"}]' CHECK (jsonb_typeof(matchers) = 'array'),
     grace interval NOT NULL DEFAULT interval '10 minutes'
         CONSTRAINT grace_is_between_0_and_30_days CHECK (grace BETWEEN interval '0' AND interval '30 days'),
@@ -69,7 +70,8 @@ CREATE TABLE syncer.tenant (
 );
 CREATE INDEX tenant_of_project ON syncer.tenant (project_id);
 
--- A calendar's own subject or credential wins over its tenant's. State 'parked' waits for until parked_until.
+-- A calendar's own subject or credential wins over its tenant's. One with a credential of its own has its own subject
+-- or none. State 'parked' waits until next_look_at.
 CREATE TABLE syncer.calendar (
     tenant_id bigint NOT NULL REFERENCES syncer.tenant ON DELETE CASCADE,
     calendar_id bigint GENERATED ALWAYS AS IDENTITY,
@@ -113,6 +115,8 @@ CREATE TABLE syncer.conference (
     driver_calendar_id bigint,
     driver_event_id text,
     unlinked_at timestamptz,
+    strayed_at timestamptz,
+    was_detached boolean NOT NULL DEFAULT false,
     delete_after timestamptz,
     was_released boolean NOT NULL DEFAULT false,
     failures integer NOT NULL DEFAULT 0,

@@ -1,7 +1,7 @@
 -- name: tenants
 -- The active tenants of a project, with their provider accounts.
 -- $1 project_id bigint. Rows: one a tenant. Index: tenant_of_project.
-SELECT t.tenant_id, t.slug, t.project_id, t.matchers, t.grace, t.read_window, t.ladder,
+SELECT t.tenant_id, t.slug, t.matchers, t.grace, t.read_window, t.ladder,
        t.guard_calendar_count, t.guard_calendar_percent, t.guard_tenant_count, t.guard_tenant_percent,
        a.account_id, a.provider, a.settings, a.credential AS provider_credential
 FROM syncer.tenant t JOIN syncer.provider_account a USING (account_id)
@@ -9,9 +9,10 @@ WHERE t.project_id = $1 AND t.state = 'active';
 
 -- name: calendars
 -- The calendars of a project that are served, with their cursors. A parked one comes with the time it waits for.
+-- The tenant's subject goes with the tenant's credential: a user's own grant speaks for nobody else.
 -- $1 project_id bigint. Rows: one a calendar. Index: tenant_of_project, calendar_pkey.
-SELECT c.tenant_id, c.calendar_id, t.project_id, c.google_id, c.subject, coalesce(c.credential, t.credential) AS credential,
-       c.addresses, c.sync_token, c.page_token, c.generation, c.is_full_read, c.read_from, c.pin, c.failures,
+SELECT c.tenant_id, c.calendar_id, c.google_id, coalesce(c.credential, t.credential) AS credential,
+       coalesce(c.subject, CASE WHEN c.credential IS NULL THEN t.subject END) AS subject, c.addresses, c.sync_token, c.page_token, c.generation, c.is_full_read, c.read_from, c.pin, c.failures,
        c.next_look_at
 FROM syncer.calendar c JOIN syncer.tenant t USING (tenant_id)
 WHERE t.project_id = $1 AND t.state = 'active' AND c.state <> 'paused';
@@ -39,15 +40,16 @@ WHERE l.tenant_id = $1 AND l.calendar_id = $2 AND l.generation < $3;
 -- $6 event ids text[], $7 their meeting ids text[], $8 events jsonb[], $9 is_news boolean[];
 -- $10 dropped event ids text[], $11 their is_detaching boolean[], $12 meeting ids that lose one of those text[];
 -- $13 notes jsonb [{event_id, kind, etag, reason}]; $14 history jsonb [{kind, event_id, meeting_id, detail}];
--- $15 cursor jsonb {sync_token, page_token, generation, is_full_read, read_from, pin, time_zone}; $16 event ids seen text[]; $17 is_users boolean[] beside $6.
+-- $15 cursor jsonb {sync_token, page_token, generation, is_full_read, read_from, pin, time_zone}; $16 event ids seen text[];
+-- $17 is_users boolean[] and $18 is_new boolean[] beside $6.
 -- Rows: one; is_ours boolean, touched bigint[] (conference ids). Index: primary keys; conference's unique key.
 WITH fence AS MATERIALIZED (
     SELECT project_id FROM syncer.lease WHERE project_id = $1 AND owner = $2 AND epoch = $3 FOR KEY SHARE
 ), account AS MATERIALIZED (
     SELECT t.tenant_id, t.account_id FROM syncer.tenant t, fence WHERE t.tenant_id = $4
 ), put AS MATERIALIZED (
-    SELECT p.* FROM unnest($6::text[], $7::text[], $8::jsonb[], $9::boolean[], $17::boolean[])
-        AS p(event_id, meeting_id, event, is_news, is_users), fence
+    SELECT p.* FROM unnest($6::text[], $7::text[], $8::jsonb[], $9::boolean[], $17::boolean[], $18::boolean[])
+        AS p(event_id, meeting_id, event, is_news, is_users, is_new), fence
 ), loss AS MATERIALIZED (
     SELECT DISTINCT m.meeting_id FROM unnest($12::text[]) AS m(meeting_id), fence
 ), meeting AS MATERIALIZED (
@@ -60,6 +62,15 @@ WITH fence AS MATERIALIZED (
     WHERE c.tenant_id = a.tenant_id AND c.account_id = a.account_id
       AND c.meeting_id IN (SELECT meeting_id FROM meeting UNION SELECT meeting_id FROM loss)
     ORDER BY c.meeting_id FOR NO KEY UPDATE OF c
+), dropped AS (
+    DELETE FROM syncer.link l
+    USING unnest($10::text[], $11::boolean[]) AS d(event_id, is_detaching), fence
+    WHERE l.tenant_id = $4 AND l.calendar_id = $5 AND l.event_id = d.event_id
+    RETURNING l.conference_id, l.event_id, d.is_detaching
+), stray AS MATERIALIZED (
+    -- Links that went and were not the driver's: a last look at the driver's event says nothing of where theirs are.
+    SELECT d.conference_id FROM dropped d JOIN syncer.conference c ON c.tenant_id = $4 AND c.conference_id = d.conference_id
+    WHERE (d.event_id, $5::bigint) IS DISTINCT FROM (c.driver_event_id, c.driver_calendar_id)
 ), referred AS (
     INSERT INTO syncer.conference AS c (tenant_id, account_id, meeting_id, wanted_version)
     SELECT a.tenant_id, a.account_id, m.meeting_id, m.is_touched::int FROM meeting m, account a
@@ -67,7 +78,12 @@ WITH fence AS MATERIALIZED (
     ON CONFLICT (tenant_id, account_id, meeting_id) DO UPDATE
         SET wanted_version = c.wanted_version + excluded.wanted_version,
             next_try_at = CASE WHEN excluded.wanted_version > 0 THEN NULL ELSE c.next_try_at END,
-            state = CASE WHEN c.state = 'detached' THEN 'live' ELSE c.state END
+            state = CASE WHEN c.state = 'detached' THEN 'live' ELSE c.state END,
+            strayed_at = CASE WHEN EXISTS (SELECT FROM stray s WHERE s.conference_id = c.conference_id)
+                              THEN syncer.clock() ELSE c.strayed_at END,
+            was_detached = EXISTS (SELECT FROM dropped d WHERE d.conference_id = c.conference_id AND d.is_detaching)
+                           OR c.was_detached
+                              AND NOT EXISTS (SELECT FROM put p WHERE p.meeting_id = c.meeting_id AND p.is_new)
     RETURNING conference_id, meeting_id
 ), owned AS (
     INSERT INTO syncer.meeting_owner (account_id, meeting_id, tenant_id)
@@ -81,16 +97,15 @@ WITH fence AS MATERIALIZED (
         SET conference_id = excluded.conference_id, generation = excluded.generation, event = excluded.event,
             rung = CASE WHEN l.conference_id = excluded.conference_id THEN l.rung END,
             write_backs = CASE WHEN excluded.event_id IN (SELECT event_id FROM put WHERE is_users) THEN 0 ELSE l.write_backs END
-), dropped AS (
-    DELETE FROM syncer.link l
-    USING unnest($10::text[], $11::boolean[]) AS d(event_id, is_detaching), fence
-    WHERE l.tenant_id = $4 AND l.calendar_id = $5 AND l.event_id = d.event_id
-    RETURNING l.conference_id, d.is_detaching
 ), lost AS (
     UPDATE syncer.conference c
     SET wanted_version = c.wanted_version + 1, next_try_at = NULL,
         state = CASE WHEN EXISTS (SELECT FROM dropped d WHERE d.conference_id = c.conference_id AND d.is_detaching)
                      THEN 'detached' ELSE c.state END,
+        was_detached = c.was_detached
+            OR EXISTS (SELECT FROM dropped d WHERE d.conference_id = c.conference_id AND d.is_detaching),
+        strayed_at = CASE WHEN EXISTS (SELECT FROM stray s WHERE s.conference_id = c.conference_id)
+                          THEN syncer.clock() ELSE c.strayed_at END,
         -- Never pushed, so it has no driver yet: whoever asks why it goes, or lets it go, asks by calendar.
         driver_calendar_id = coalesce(c.driver_calendar_id, $5)
     FROM loss, account a

@@ -9,26 +9,38 @@ WHERE c.tenant_id = $1 AND c.conference_id = $2;
 
 -- name: waiting
 -- Conferences of some tenants whose push is due: touched and not applied, in doubt, or to be deleted.
--- $1 tenant ids bigint[], $2 at most so many. Rows: tenant_id, conference_id, longest waiting first. Index: conference_to_push.
-SELECT tenant_id, conference_id FROM syncer.conference
-WHERE tenant_id = ANY ($1::bigint[])
-  AND (wanted_version > applied_version OR is_in_doubt OR state IN ('leaving'))
-  AND (next_try_at IS NULL OR next_try_at <= syncer.clock())
-  -- Never on half a calendar: one that is read page by page right now is pushed after its last page.
-  -- One that is paused or parked in the middle of that holds up nothing.
-  AND NOT EXISTS (SELECT FROM syncer.link l JOIN syncer.calendar c USING (tenant_id, calendar_id)
-                  WHERE l.tenant_id = conference.tenant_id AND l.conference_id = conference.conference_id
-                    AND c.page_token IS NOT NULL AND c.state = 'active')
-  AND NOT (state = 'leaving' AND wanted_version = applied_version AND NOT is_in_doubt AND delete_after > syncer.clock())
-ORDER BY next_try_at NULLS FIRST LIMIT $2;
+-- $1 tenant ids bigint[], $2 at most so many in all, $3 and of one provider account: one that hangs holds up only its own.
+-- Rows: tenant_id, conference_id, longest waiting first. Index: conference_to_push.
+SELECT tenant_id, conference_id FROM (
+    SELECT c.tenant_id, c.conference_id, c.next_try_at,
+           row_number() OVER (PARTITION BY c.account_id ORDER BY c.next_try_at NULLS FIRST, c.conference_id) AS place
+    FROM syncer.conference c
+    WHERE c.tenant_id = ANY ($1::bigint[])
+      AND (c.wanted_version > c.applied_version OR c.is_in_doubt OR c.state IN ('leaving'))
+      AND (c.next_try_at IS NULL OR c.next_try_at <= syncer.clock())
+      -- Never on half a calendar: one that is read page by page right now is pushed after its last page.
+      -- One that is paused or parked in the middle of that holds up nothing.
+      AND NOT EXISTS (SELECT FROM syncer.link l JOIN syncer.calendar k USING (tenant_id, calendar_id)
+                      WHERE l.tenant_id = c.tenant_id AND l.conference_id = c.conference_id
+                        AND k.page_token IS NOT NULL AND k.state = 'active')
+      AND NOT (c.state = 'leaving' AND c.wanted_version = c.applied_version AND NOT c.is_in_doubt
+               AND c.delete_after > syncer.clock())
+) AS due
+WHERE place <= $3 ORDER BY next_try_at NULLS FIRST LIMIT $2;
 
--- name: stale
+-- name: unread
 -- Live conferences of some tenants that were not read back for a while.
--- $1 tenant ids bigint[], $2 read back before timestamptz, $3 at most so many. Rows: tenant_id, conference_id. Index: conference_pkey.
-SELECT c.tenant_id, c.conference_id FROM syncer.conference c
-WHERE c.tenant_id = ANY ($1::bigint[]) AND c.state = 'live' AND c.wanted_version = c.applied_version
-  AND NOT c.is_in_doubt AND c.read_back_at < $2
-ORDER BY c.read_back_at LIMIT $3;
+-- $1 tenant ids bigint[], $2 read back before timestamptz, $3 at most so many in all, $4 and of one provider account.
+-- Rows: tenant_id, conference_id, longest ago first. Index: conference_pkey.
+SELECT tenant_id, conference_id FROM (
+    -- One that could not be read waits behind those that were not tried since.
+    SELECT c.tenant_id, c.conference_id, greatest(c.read_back_at, c.next_try_at) AS tried_at,
+           row_number() OVER (PARTITION BY c.account_id ORDER BY greatest(c.read_back_at, c.next_try_at)) AS place
+    FROM syncer.conference c
+    WHERE c.tenant_id = ANY ($1::bigint[]) AND c.state = 'live' AND c.wanted_version = c.applied_version
+      AND NOT c.is_in_doubt AND c.read_back_at < $2 AND (c.next_try_at IS NULL OR c.next_try_at <= syncer.clock())
+) AS due
+WHERE place <= $4 ORDER BY tried_at LIMIT $3;
 
 -- name: record
 -- Writes down what came of a push, unless the lease is another's; applied_version never goes back.
@@ -43,12 +55,14 @@ WITH fence AS MATERIALIZED (
     FROM jsonb_to_recordset($7) AS h(kind text, calendar_id bigint, event_id text, detail jsonb), fence
 )
 UPDATE syncer.conference c
--- A page that detached the conference while this push was under way has the last word on its state.
-SET state = CASE WHEN c.state = 'detached' AND c.wanted_version > $8 THEN c.state ELSE k.state END,
+-- A page that detached the conference, or a person who released it, while this push was under way has the last word.
+SET state = CASE WHEN c.wanted_version > $8 AND (c.state = 'detached' OR c.was_released) THEN c.state ELSE k.state END,
     reason = k.reason, applied_version = greatest(c.applied_version, k.applied_version),
     wanted_version = greatest(c.wanted_version, $8) + $9, applied = k.applied, meeting = k.meeting,
     is_in_doubt = k.is_in_doubt, driver_calendar_id = k.driver_calendar_id, driver_event_id = k.driver_event_id,
-    unlinked_at = k.unlinked_at, delete_after = k.delete_after, was_released = k.was_released,
+    unlinked_at = k.unlinked_at,
+    delete_after = CASE WHEN c.wanted_version > $8 AND c.was_released THEN c.delete_after ELSE k.delete_after END,
+    was_released = CASE WHEN c.wanted_version > $8 AND c.was_released THEN true ELSE k.was_released END,
     failures = k.failures, next_try_at = k.next_try_at, read_back_at = k.read_back_at,
     deleted_at = CASE WHEN k.state = 'deleted' THEN coalesce(c.deleted_at, syncer.clock()) END
 FROM fence, jsonb_to_record($6) AS k(
@@ -70,7 +84,8 @@ WITH fence AS MATERIALIZED (
       AND EXISTS (SELECT FROM syncer.link l WHERE l.tenant_id = c.tenant_id AND l.conference_id = c.conference_id)
     ORDER BY c.tenant_id LIMIT 1
 ), asked AS (
-    UPDATE syncer.conference c SET is_in_doubt = true, next_try_at = NULL
+    -- By version too: a push of the heir's that is under way would erase a mark alone.
+    UPDATE syncer.conference c SET is_in_doubt = true, wanted_version = c.wanted_version + 1, next_try_at = NULL
     FROM heir WHERE c.tenant_id = heir.tenant_id AND c.conference_id = heir.conference_id
 )
 UPDATE syncer.meeting_owner o SET tenant_id = heir.tenant_id

@@ -14,7 +14,7 @@ ORDER BY slug
 
 -- name: tenants
 -- Tenants with their account and counts. $1 slug text or NULL for all. By slug.
-SELECT tenant.slug, project.slug AS project, tenant.state, tenant.credential, account.provider,
+SELECT tenant.slug, project.slug AS project, tenant.state, tenant.credential, tenant.subject, account.provider,
     account.settings AS provider_settings, account.credential AS provider_credential, tenant.matchers,
     extract(epoch FROM tenant.grace)::float8 AS grace_seconds,
     extract(epoch FROM tenant.read_window)::float8 AS window_seconds, tenant.ladder, tenant.created_at,
@@ -30,7 +30,9 @@ ORDER BY tenant.slug
 
 -- name: calendars
 -- Calendars with where their reading stands. $1 tenant slug text or NULL, $2 google_id text or NULL. By both.
-SELECT calendar.tenant_id, calendar_id, tenant.slug AS tenant, google_id, subject, calendar.credential, addresses,
+SELECT calendar.tenant_id, calendar_id, tenant.slug AS tenant, google_id,
+    coalesce(calendar.subject, CASE WHEN calendar.credential IS NULL THEN tenant.subject END) AS subject,
+    calendar.credential, addresses,
     calendar.state, calendar.reason, next_look_at, failures, sync_token IS NOT NULL AS has_sync_token,
     page_token IS NOT NULL AS is_between_pages, is_full_read, generation, time_zone, changed_at,
     calendar.created_at, tenant.state AS tenant_state, project.slug AS project,
@@ -48,7 +50,10 @@ ORDER BY tenant.slug, google_id
 SELECT conference.tenant_id, conference_id, tenant.slug AS tenant, meeting_id, conference.state,
     conference.reason, wanted_version, applied_version, is_in_doubt, calendar.google_id AS driver,
     driver_event_id, unlinked_at, delete_after, was_released, conference.failures, next_try_at, read_back_at,
-    deleted_at, conference.created_at, applied, meeting,
+    deleted_at, conference.created_at,
+    applied ->> 'title' AS title, applied -> 'starts' AS starts, applied -> 'ends' AS ends,
+    -- What comes after the path may let anyone in.
+    regexp_replace(meeting ->> 'join_url', '([?#]).*', '\1…') AS join_url,
     (SELECT count(*) FROM syncer.link
         WHERE link.tenant_id = conference.tenant_id AND link.conference_id = conference.conference_id) AS links
 FROM syncer.tenant JOIN syncer.conference USING (tenant_id)
@@ -65,11 +70,14 @@ WHERE link.tenant_id = $1 AND conference_id = $2
 ORDER BY google_id, event_id
 
 -- name: driven
--- Conferences that one calendar drives, without those that are over. $1 tenant_id bigint, $2 calendar_id bigint.
+-- Conferences that one calendar drives, without those that are over: one whose meeting is gone at its provider counts
+-- while an event refers to it. $1 tenant_id bigint, $2 calendar_id bigint. Relies on link_of_conference.
 SELECT meeting_id, state, reason, wanted_version > applied_version AS is_behind, is_in_doubt, delete_after,
     failures, next_try_at
 FROM syncer.conference
-WHERE tenant_id = $1 AND driver_calendar_id = $2 AND state IN ('live', 'leaving', 'held')
+WHERE tenant_id = $1 AND driver_calendar_id = $2 AND (state IN ('live', 'leaving', 'held') OR state = 'gone' AND EXISTS (
+    SELECT FROM syncer.link
+    WHERE link.tenant_id = conference.tenant_id AND link.conference_id = conference.conference_id))
 ORDER BY conference_id
 
 -- name: notes

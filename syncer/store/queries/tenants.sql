@@ -12,7 +12,7 @@ RETURNING project_id
 -- No project of that slug: no row, and no account is made either.
 -- $1 slug text, $2 project slug text, $3 provider text, $4 settings jsonb, $5 provider's credential text,
 -- $6 credential text, $7 matchers jsonb, $8 grace interval, $9 window interval, $10 ladder text[],
--- $11 guards integer[4]: calendar count, calendar percent, tenant count, tenant percent.
+-- $11 guards integer[4]: calendar count, calendar percent, tenant count, tenant percent; $12 subject text.
 -- Relies on the unique slugs and the account's unique (provider, settings, credential).
 WITH project AS (
     SELECT project_id FROM syncer.project WHERE slug = $2
@@ -23,9 +23,9 @@ WITH project AS (
     ON CONFLICT (provider, settings, credential) DO UPDATE SET provider = excluded.provider
     RETURNING account_id
 )
-INSERT INTO syncer.tenant (slug, project_id, account_id, credential, matchers, grace, read_window, ladder,
+INSERT INTO syncer.tenant (slug, project_id, account_id, credential, subject, matchers, grace, read_window, ladder,
     guard_calendar_count, guard_calendar_percent, guard_tenant_count, guard_tenant_percent)
-SELECT $1, project_id, account_id, $6, $7, $8, $9, $10,
+SELECT $1, project_id, account_id, $6, $12, $7, $8, $9, $10,
     ($11::integer[])[1], ($11::integer[])[2], ($11::integer[])[3], ($11::integer[])[4]
 FROM project, account
 RETURNING tenant_id
@@ -49,7 +49,8 @@ SELECT state <> $2 AS changed FROM before
 
 -- name: release
 -- Lets the held deletions of one calendar through: they are due at once. $1 tenant slug text, $2 google_id text.
--- Gives how many; no row when there is no such calendar. Locks in id order, as the workers' commits do.
+-- Gives how many; no row when there is no such calendar. Locks in id order, as the workers' commits do. Each gets a
+-- version of its own, so that a push that is under way writes nothing over it.
 WITH calendar AS (
     SELECT tenant_id, calendar_id FROM syncer.calendar JOIN syncer.tenant USING (tenant_id)
     WHERE slug = $1 AND google_id = $2
@@ -60,7 +61,7 @@ WITH calendar AS (
     ORDER BY conference_id FOR UPDATE OF conference
 ), released AS (
     UPDATE syncer.conference SET state = 'leaving', reason = NULL, was_released = true,
-        delete_after = syncer.clock(), next_try_at = NULL
+        delete_after = syncer.clock(), next_try_at = NULL, wanted_version = wanted_version + 1
     FROM held
     WHERE conference.tenant_id = held.tenant_id AND conference.conference_id = held.conference_id
     RETURNING conference.tenant_id, conference.conference_id, driver_calendar_id, driver_event_id
