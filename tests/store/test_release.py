@@ -5,7 +5,7 @@ from dataclasses import replace
 from syncer.model.conference import State
 from syncer.store import conferences, tenants
 from syncer.store.conferences import Noted
-from tests.store.rows import Held, a_drop, a_page
+from tests.store.rows import Held
 
 
 async def test_a_push_under_way_does_not_swallow_a_release(held: Held) -> None:

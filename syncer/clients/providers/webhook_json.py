@@ -18,7 +18,7 @@ MeetingId = Annotated[str, Meta(min_length=1, max_length=512, pattern=r"^[^\x00-
 WebUrl = Annotated[str, Meta(max_length=1300, pattern=r"^https?://[^\x00-\x20\x7f<>\"]+\Z")]
 Passcode = Annotated[str, Meta(max_length=128, pattern=r"^[^\x00-\x1f\x7f]*\Z")]
 DialIn = Annotated[str, Meta(max_length=1300, pattern=r"^[^\x00-\x1f\x7f]*\Z")]
-# The last up to which every JSON reader counts exactly. Source: RFC 8259, section 6, on interoperable integers.
+# Above it, readers that count in doubles lose exactness. Source: RFC 8259, section 6, on numbers.
 Revision = Annotated[int, Meta(ge=0, le=2**53)]
 
 _NAME_OF = {"starts": "start", "ends": "end", "time_zone": "timezone"}
