@@ -29,6 +29,7 @@ ALLOWED = frozenset(
         "pieces",
         "project_id",
         "reason",
+        "seconds",
         "tenant",
         "tenant_id",
         "timestamp",

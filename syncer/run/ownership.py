@@ -33,17 +33,19 @@ class Ownership:
         self._tools = tools
         self._pace = pace
         self._broken: dict[str, str] = {}
+        self._is_idle = False
 
     async def beat(self) -> None:
         """One beat: set the clock, renew what is held, take what is free, list it all anew.
 
         Raises StoreError; what is held then runs out by itself.
         """
-        self._tools.clock.shift = await leases.clock_shift(self._tools.database)
+        await self._set_clock()
         await self._renew()
         await self._take()
         for project in list(self.projects.values()):
             await self._list(project)
+        self._tell_idle()
 
     async def release(self) -> None:
         """Gives everything back, so that the next worker need not wait."""
@@ -51,6 +53,18 @@ class Ownership:
             project.tenure.end()
         self.projects.clear()
         await leases.release(self._tools.database, self.owner)
+
+    async def _set_clock(self) -> None:
+        shift = await leases.clock_shift(self._tools.database)
+        if shift != self._tools.clock.shift:
+            log.warning("the clock of this test cluster is set off", seconds=shift.total_seconds())
+        self._tools.clock.shift = shift
+
+    def _tell_idle(self) -> None:
+        is_idle = not self.projects
+        if is_idle and not self._is_idle:
+            log.info("standing by: every project is served by another worker, or there is none")
+        self._is_idle = is_idle
 
     async def _renew(self) -> None:
         deadline = self._deadline()

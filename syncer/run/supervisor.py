@@ -10,7 +10,7 @@ from typing import assert_never
 import structlog
 
 from syncer.model.calendar import Calendar, CalendarKey
-from syncer.model.errors import FencedOut, StoreError, SyncerError
+from syncer.model.errors import CursorExpired, FencedOut, StoreError, SyncerError
 from syncer.run.bells import Bells
 from syncer.run.ownership import Ownership
 from syncer.store import conferences
@@ -64,6 +64,7 @@ class Supervisor:
         self._again: set[tuple[int, int]] = set()
         self._work: set[asyncio.Task[None]] = set()
         self._failing: set[str] = set()
+        self._troubles: dict[CalendarKey, str] = {}
 
     async def run(self, bells: Bells) -> None:
         """Serves until the stop bell, then drains, then gives the leases back."""
@@ -177,6 +178,7 @@ class Supervisor:
             case sweep.Quiet(calendar):
                 await sweep.rest(self._tools, project, what)
                 project.schedule.looked(calendar.key, began_at, self._tools.clock())
+                self._tell_well(calendar)
             case sweep.Trouble(calendar, error):
                 await self._set_back(project, calendar, error)
             case sweep.Changed():
@@ -194,6 +196,7 @@ class Supervisor:
         try:
             touched = await pull.pull(self._tools, project, calendar, what.page)
             project.schedule.looked(calendar.key, began_at, self._tools.clock())
+            self._tell_well(calendar)
             for conference_id in touched:
                 self._begin_push(group, project, Push(calendar.key.tenant_id, conference_id))
         except SyncerError as error:
@@ -204,14 +207,28 @@ class Supervisor:
             self._give_back(project, [calendar])
 
     async def _set_back(self, project: Project, calendar: Calendar, error: SyncerError) -> None:
-        if calendar.failures == 0:
+        self._tell_setback(calendar, error)
+        project.schedule.postpone(calendar.key, await sweep.setback(self._tools, project, calendar, error))
+
+    def _tell_setback(self, calendar: Calendar, error: SyncerError) -> None:
+        """Told once for each kind of trouble; an expired cursor is no trouble."""
+        key, kind = calendar.key, type(error).__name__
+        if isinstance(error, CursorExpired):
+            log.info("calendar read anew", tenant_id=key.tenant_id, calendar_id=key.calendar_id)
+        elif self._troubles.get(key) != kind:
+            self._troubles[key] = kind
             log.warning(
                 "calendar fails",
-                tenant_id=calendar.key.tenant_id,
-                calendar_id=calendar.key.calendar_id,
+                tenant_id=key.tenant_id,
+                calendar_id=key.calendar_id,
+                error_type=kind,
                 reason=str(error),
             )
-        project.schedule.postpone(calendar.key, await sweep.setback(self._tools, project, calendar, error))
+
+    def _tell_well(self, calendar: Calendar) -> None:
+        key = calendar.key
+        if self._troubles.pop(key, None) is not None:
+            log.info("calendar recovered", tenant_id=key.tenant_id, calendar_id=key.calendar_id)
 
     def _begin_push(self, group: asyncio.TaskGroup, project: Project, what: Push) -> None:
         """One push of a conference at a time; what is asked for meanwhile comes once more after it."""

@@ -28,7 +28,13 @@ def translated() -> Iterator[None]:
         raise OperatorError(f"The database address cannot be used ({type(error).__name__}).", exit_code=2) from None
     except asyncpg.InvalidAuthorizationSpecificationError:
         raise OperatorError("The database refuses this user or password; mend SYNCER_DATABASE_URL.") from None
-    except (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.OperatorInterventionError) as error:
+    except (
+        asyncpg.PostgresConnectionError,
+        asyncpg.InterfaceError,
+        # A connection that was cut at the wrong moment confuses asyncpg's own protocol.
+        asyncpg.InternalClientError,
+        asyncpg.OperatorInterventionError,
+    ) as error:
         raise StoreUnavailable(f"Postgres went away ({type(error).__name__}).") from None
     except (asyncpg.TransactionRollbackError, asyncpg.ReadOnlySQLTransactionError) as error:
         raise StoreUnavailable(f"Postgres could not do it now ({type(error).__name__}).") from None

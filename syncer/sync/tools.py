@@ -83,10 +83,13 @@ class Project:
     def list_anew(self, tenants: dict[int, Tenant], served: Iterable[Calendar], now: datetime) -> None:
         """Take over what the rows say. Cursors stay as we know them: ours are never behind the rows."""
         fresh = {calendar.key: calendar for calendar in served if calendar.key.tenant_id in tenants}
+        waited_for = {key for key, known in self.calendars.items() if known.next_look_at is not None}
+        mended = {key for key in waited_for & fresh.keys() if fresh[key].next_look_at is None}
         for key, calendar in fresh.items():
             known = self.calendars.get(key)
             if known is not None:
-                fresh[key] = replace(calendar, cursor=known.cursor, failures=known.failures)
+                failures = calendar.failures if key in mended else known.failures
+                fresh[key] = replace(calendar, cursor=known.cursor, failures=failures)
         added = fresh.keys() - self.calendars.keys()
         is_restart = not self.calendars
         urgent = {key for key in added if not is_restart or fresh[key].cursor.sync_token is None}
@@ -96,6 +99,9 @@ class Project:
             later = fresh[key].next_look_at
             if later is not None and later > now:
                 self.schedule.postpone(key, later)
+        for key in mended:
+            # Somebody has mended what it waited for.
+            self.schedule.hurry(key, now)
 
     def keep_cursor(self, key: CalendarKey, cursor: Cursor) -> None:
         """The calendar was read as far as this, and is well."""

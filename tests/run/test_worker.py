@@ -3,6 +3,8 @@
 import asyncio
 import signal
 
+import structlog.testing
+
 from syncer.run.bells import Bells
 from tests.cli.process import started
 from tests.run.worker import SECONDS, a_worker, until, until_row, until_titled, variables
@@ -167,3 +169,16 @@ async def _slow(stage: Acted) -> bool:
     """The vendor lets somebody wait."""
     async with stage.vendor.session.get(f"{stage.vendor.root}simulator/faults") as response:
         return int((await response.json())["happened"].get("slow", 0)) > 0
+
+
+async def test_trouble_is_told_once_for_each_kind_and_once_when_it_is_over(stage: Acted, booked: Booked) -> None:
+    with structlog.testing.capture_logs() as lines:
+        async with a_worker(stage):
+            await until_titled(stage, booked, "Standup")
+            await stage.set_google_faults(chance={"server_error": 1.0})
+            await until_row(stage, "SELECT max(failures) >= 2 FROM syncer.calendar")
+            await stage.set_google_faults(chance={})
+            await until_row(stage, "SELECT max(failures) = 0 FROM syncer.calendar")
+    told = [(line["event"], line["calendar_id"]) for line in lines if line["event"].startswith("calendar ")]
+    assert len(told) == len(set(told))
+    assert {event for event, _ in told} == {"calendar fails", "calendar recovered"}

@@ -85,9 +85,19 @@ async def test_calendars_between_which_events_move_both_ways_do_not_deadlock(hel
         assert all([await commit for commit in commits])
 
 
-def test_a_deadlock_is_tried_again_and_parks_nobody() -> None:
+@pytest.mark.parametrize(
+    "error",
+    [
+        asyncpg.DeadlockDetectedError("deadlock detected"),
+        asyncpg.InternalClientError("cannot switch to state 12; another operation (2) is in progress"),
+        asyncpg.ReadOnlySQLTransactionError("cannot execute UPDATE in a read-only transaction"),
+        ConnectionResetError(),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_what_passes_is_tried_again_and_parks_nobody(error: Exception) -> None:
     with pytest.raises(StoreUnavailable), translated():
-        raise asyncpg.DeadlockDetectedError("deadlock detected")
+        raise error
 
 
 async def test_a_meeting_that_was_never_pushed_is_counted_for_its_calendar(held: Held) -> None:

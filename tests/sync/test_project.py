@@ -1,0 +1,52 @@
+"""One project in memory: what the rows say is taken over, and what only we know is kept."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+from syncer.model.calendar import Calendar, CalendarKey, Cursor, Lease, Matcher, Policy, Tenant
+from syncer.rules.schedule import Schedule
+from syncer.sync.tools import Project, Tenure
+
+NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
+KEY = CalendarKey(1, 1)
+TENANT = Tenant(1, "acme", Policy((Matcher(solution_type="addOn"),)), 1, "webhook", (), "file:hook")
+CALENDAR = Calendar(KEY, "ana@x.test", None, "file:key", frozenset({"ana@x.test"}), Cursor(sync_token="s1"))
+FAILED = replace(CALENDAR, failures=4, next_look_at=NOW + timedelta(minutes=15))
+
+
+def a_project(*served: Calendar) -> Project:
+    project = Project(Tenure(Lease(1, uuid4(), 1), 0.0), Schedule(60))
+    project.list_anew({1: TENANT}, served, NOW)
+    return project
+
+
+def due(project: Project, at: datetime = NOW) -> list[CalendarKey]:
+    return project.schedule.due(at, 9)
+
+
+def test_a_parked_calendar_waits_for_its_time() -> None:
+    project = a_project(FAILED)
+    assert due(project, NOW + timedelta(minutes=14)) == []
+    assert due(project, NOW + timedelta(minutes=15)) == [KEY]
+
+
+def test_a_calendar_that_somebody_mended_is_looked_at_at_once() -> None:
+    project = a_project(FAILED)
+    project.list_anew({1: TENANT}, [CALENDAR], NOW)
+    assert due(project) == [KEY]
+    assert project.calendars[KEY].failures == 0
+
+
+def test_a_calendar_that_still_fails_is_not_hurried_by_a_listing() -> None:
+    project = a_project(FAILED)
+    project.list_anew({1: TENANT}, [FAILED], NOW)
+    assert due(project) == []
+    assert project.calendars[KEY].failures == 4
+
+
+def test_a_cursor_that_moved_is_not_set_back_by_a_listing() -> None:
+    project = a_project(CALENDAR)
+    project.keep_cursor(KEY, Cursor(sync_token="s2"))
+    project.list_anew({1: TENANT}, [CALENDAR], NOW)
+    assert project.calendars[KEY].cursor.sync_token == "s2"
