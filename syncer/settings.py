@@ -1,10 +1,11 @@
 """What the operator sets, from `SYNCER_…` variables, checked once at the start."""
 
+import re
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from syncer.model.errors import OperatorError
@@ -16,6 +17,14 @@ GOOGLE_TOKEN_URI = "https://oauth2.googleapis.com/token"  # noqa: S105 (an addre
 
 def _split(value: object) -> object:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+def _root(value: str) -> str:
+    if not re.fullmatch(r"https?://[^\s/]\S*", value):
+        raise ValueError("it must be a whole URL that begins with http:// or https://")
+    if not value.endswith("/"):
+        raise ValueError("it must end with a slash, as in https://www.googleapis.com/")
+    return value
 
 
 Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
@@ -34,8 +43,8 @@ class Settings(BaseSettings):
     )
     pg_bin: Path | None = Field(None, description="folder with initdb and postgres for the embedded Postgres")
     data_folder: Path | None = Field(None, description="where the embedded Postgres keeps its data")
-    google_api_root: str = Field(
-        GOOGLE, pattern=r"^https?://[^\s]+/$", description="root of Google's API, for emulators"
+    google_api_root: Annotated[str, AfterValidator(_root)] = Field(
+        GOOGLE, description="root of Google's API, for emulators"
     )
     token_uris: Words = Field((GOOGLE_TOKEN_URI,), description="token endpoints that a credential may name")
     credentials_folder: Path | None = Field(None, description="the one folder that `file:` references may name")
@@ -70,7 +79,7 @@ def load() -> Settings:
         return Settings()
     except ValidationError as error:
         wrong = [
-            f"{PREFIX}{str(mistake['loc'][0]).upper()}: {mistake['msg'].lower()}"
+            f"{PREFIX}{str(mistake['loc'][0]).upper()}: {mistake['msg'].lower().removeprefix('value error, ')}"
             for mistake in error.errors(include_input=False, include_url=False, include_context=False)
         ]
         raise OperatorError(f"Settings cannot be used: {'; '.join(wrong)}.", exit_code=2) from None

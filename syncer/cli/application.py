@@ -1,5 +1,6 @@
 """The tree of commands, and how one is run: exit code 0 done, 1 failed, 2 wrong usage, 130 interrupted."""
 
+import errno
 import inspect
 import os
 import sys
@@ -16,6 +17,8 @@ from syncer.cli.output import as_sentence, say
 from syncer.model.errors import OperatorError, StoreRefused, StoreUnavailable, SyncerError
 
 _INTERRUPTED = 130
+# What writing fails with when the place is full or gone.
+_UNWRITABLE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF})
 
 
 def application() -> App:
@@ -62,16 +65,18 @@ def invoke(arguments: Sequence[str]) -> int:
     except SyncerError as error:
         return _tell(error)
     except BaseExceptionGroup as group:
-        ours = next((error for error in _leaves(group) if isinstance(error, SyncerError)), None)
-        if ours is None:
-            raise
-        return _tell(ours)
+        leaves = list(_leaves(group))
+        ours = next((error for error in leaves if isinstance(error, SyncerError)), None)
+        unwritten = next((error for error in leaves if isinstance(error, OSError)), None)
+        if ours is not None:
+            return _tell(ours)
+        if unwritten is not None:
+            return _tell_unwritten(unwritten)
+        raise
     except KeyboardInterrupt:
         return _INTERRUPTED
-    except BrokenPipeError:
-        # The reader has enough (`| head`); Python must not try to flush into it again at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+    except OSError as error:
+        return _tell_unwritten(error)
 
 
 def tell_own_error(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
@@ -83,7 +88,20 @@ def tell_own_error(kind: type[BaseException], error: BaseException, trace: Trace
     say(f"syncer made a mistake of its own ({kind.__name__}{where}) and stopped; please report this line.")
 
 
+def _tell_unwritten(error: OSError) -> int:
+    """Ends when the output cannot be written; a reader that has enough (`| head`) needs no sentence."""
+    if not isinstance(error, BrokenPipeError):
+        if error.errno not in _UNWRITABLE:
+            raise error
+        say(f"Writing failed ({os.strerror(error.errno)}); make room or give the output another place, then try again.")
+    # Python must not try to flush into it again at its end.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 1
+
+
 def _run(arguments: Sequence[str]) -> int:
+    if sys.stdout is None:
+        raise OperatorError("Standard output is closed; give it a place, such as >/dev/null.", exit_code=2)
     if any(not argument.isascii() and _is_undecodable(argument) for argument in arguments):
         raise OperatorError("An argument is not valid text in this terminal's encoding.", exit_code=2)
     command, bound, _ = application().parse_args(arguments, exit_on_error=False, print_error=False)

@@ -43,7 +43,9 @@ async def add(
     """
     from syncer.store import tenants
 
-    own = None if chosen.credential is None else options.reference("--credential", chosen.credential)
+    own = chosen.credential
+    if own is not None:
+        own = options.reference("--credential", own, prefix=connect.settings().credentials_prefix)
     calendar = tenants.NewCalendar(
         google_id, subject=chosen.subject, credential=own, addresses=frozenset(chosen.address)
     )

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Annotated
 
-from cyclopts import Parameter
+from cyclopts import Parameter, validators
 
 from syncer.cli import connect, output, story
 from syncer.cli.output import AsJson
@@ -18,7 +18,7 @@ async def list_all(
     tenant: Slug | None = None,
     /,
     *,
-    limit: Annotated[int, Parameter(help="At most so many.")] = 1000,
+    limit: Annotated[int, Parameter(help="At most so many.", validator=validators.Number(gte=1, lte=100_000))] = 1000,
     as_json: AsJson = False,
 ) -> None:
     """List the conferences of all tenants, or of one, newest first.
@@ -28,7 +28,7 @@ async def list_all(
     from syncer.store import overview
 
     async with connect.store() as database:
-        found = await overview.conferences(database, tenant, most=max(limit, 1))
+        found = await overview.conferences(database, tenant, most=limit)
     if as_json:
         output.document(found)
     else:

@@ -55,12 +55,18 @@ async def address(chosen: "Settings") -> AsyncIterator[str]:
 
 
 async def missing_privileges(dsn: str) -> str | None:
-    """What the role lacks on syncer's tables, as a sentence with the remedy; None when it lacks nothing."""
+    """What keeps the role from using syncer's tables, as a sentence with the remedy; None when nothing does."""
     from syncer.store import overview
     from syncer.store.database import Database
 
     async with Database.opened(dsn, connections=1) as database:
         lacking = await overview.missing_privileges(database)
+        access = await overview.access(database)
+    if access.is_read_only:
+        return (
+            f"Database {access.database} is read-only for user {access.role} (a standby, or "
+            "default_transaction_read_only is on); let SYNCER_DATABASE_URL name one that can be written"
+        )
     if not lacking:
         return None
     relation, privilege = lacking[0]
@@ -69,6 +75,27 @@ async def missing_privileges(dsn: str) -> str | None:
         f"The database user lacks {privilege} on {f'table syncer.{relation}' if relation else 'schema syncer'}{others}"
         "; as the schema's owner run: GRANT USAGE ON SCHEMA syncer TO …; "
         "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA syncer TO …."
+    )
+
+
+async def missing_right_to_migrate(dsn: str) -> str | None:
+    """Who may migrate and how to let this role, as a sentence; None when nothing is to be migrated or it may."""
+    from syncer.store import overview
+    from syncer.store.database import Database
+    from syncer.store.migrate import pending
+
+    async with Database.opened(dsn, connections=1) as database:
+        access = await overview.access(database)
+    if access.may_migrate or not await pending(dsn):
+        return None
+    grant = (
+        ""
+        if access.has_schema
+        else f", or as {access.owner} GRANT CREATE ON DATABASE {access.database} TO {access.role}"
+    )
+    return (
+        f"Migrations are missing, and applying them needs more rights than user {access.role} has; "
+        f"run `syncer migrate` as {access.owner}, the owner{grant}"
     )
 
 

@@ -46,7 +46,8 @@ async def demo(
 ) -> int:
     """Let people edit simulated calendars while faults happen, and judge whether every meeting followed.
 
-    It runs the real worker on a throw-away Postgres, or on SYNCER_DATABASE_URL, where it leaves nothing behind.
+    It runs the real worker on a throw-away Postgres, or on SYNCER_DATABASE_URL, which must hold no projects of
+    others and where it leaves nothing behind.
 
     Example: syncer demo --edits 200 --seed 7
     """
@@ -58,13 +59,13 @@ async def demo(
     settings = connect.settings()
     # Ended by SIGTERM it leaves as little behind as by Ctrl-C.
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, signal.raise_signal, signal.SIGINT)
-    async with staged(wishes, settings) as stage:
+    async with staged(wishes, settings, output.say) as stage:
         with _watching(edits) as audience:
             report = await perform(stage, audience)
         if as_json:
             output.document(report.as_json())
         else:
-            _show(report)
+            show(report)
         if not report.is_good:
             output.say(f"The worker's log: {stage.worker.kept_log()}")
         if keep:
@@ -109,7 +110,8 @@ def _watching(edits: int) -> Iterator[_Screen]:
         yield _Screen(progress, progress.add_task("Setting the stage", total=edits))
 
 
-def _show(report: "Report") -> None:
+def show(report: "Report") -> None:
+    """Print the report for people."""
     from syncer.simulator.demo import latency
 
     rows = [
@@ -142,12 +144,13 @@ def _sentences(report: "Report") -> Iterator[str]:
     )
     yield (
         "Deletes, swaps and moves away wait for the grace of 2 s before a meeting goes; "
-        "change at provider is timed until the event shows it."
+        "change at provider is timed until the event shows it. Times are blank for edits that need no call of their "
+        "own, such as an undeletion within the grace."
     )
     if report.size.importable or report.skipped:
         left_out = f"{len(report.skipped)} left out:" if report.skipped else "nothing was left out."
         yield f"{output.counted(told['importable'], 'single event')} imported; {left_out}"
-        yield from (f"  {one.uid or 'an entry without UID'}: {one.reason}" for one in report.skipped)
+        yield from (f"  {one}" for one in report.skipped)
     yield ""
     yield from _verdict(report)
 
@@ -174,8 +177,9 @@ def _verdict(report: "Report") -> Iterator[str]:
     meetings = len(report.verdict.standings)
     if report.clearing.was_held_right:
         yield (
-            f"One calendar was cleared: {output.counted(told['held'], 'deletion')} waited for a person, "
-            f"and {told['released']} went through when released."
+            f"One calendar was cleared: {output.counted(told['held'], 'deletion')} waited for a person, and "
+            f"{told['released']} went through when released (held: judged right; "
+            f"released: {'judged right' if report.converged else 'not judged right'})."
         )
     if report.converged:
         yield f"The judge: all {output.counted(meetings, 'meeting')} are right; none lost, none doubled, none wrong."

@@ -9,7 +9,10 @@ from syncer.model.calendar import Matcher
 from syncer.model.errors import OperatorError
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
-_DURATION = re.compile(r"(?:\d{1,6}[smhd])+")
+_DURATION = re.compile(r"(?:\d{1,6}[smhd]){1,8}")
+_VARIABLE = re.compile(r"[A-Z][A-Z0-9_]{0,127}")
+_FILE_NAME_LIMIT_BYTES = 255
+_URL_LIMIT = 2000
 _MATCHER_FIELDS = {
     "type": "solution_type",
     "name": "solution_name",
@@ -49,15 +52,21 @@ def ladder(text: str) -> tuple[str, ...]:
     return rungs
 
 
-def reference(option: str, text: str) -> str:
-    """A reference to a credential. Raises OperatorError without showing the text: it may be the secret itself."""
+def reference(option: str, text: str, *, prefix: str) -> str:
+    """A reference to a credential whose form is right; what it points at may come later.
+
+    prefix: what an `env:` name begins with. Raises OperatorError without showing the text: it may be the secret itself.
+    """
     kind, _, name = text.partition(":")
-    if kind not in ("file", "env") or not name:
-        raise _wrong(
-            f"{option} takes a reference, never the secret itself: file:NAME for a file in "
-            "SYNCER_CREDENTIALS_FOLDER, or env:NAME for a variable named SYNCER_CREDENTIAL_…"
-        )
-    return text
+    match kind:
+        case "file" if _is_file_name(name):
+            return text
+        case "env" if _VARIABLE.fullmatch(name) and name.startswith(prefix):
+            return text
+    raise _wrong(
+        f"{option} takes a reference, never the secret itself: file:NAME for a file in SYNCER_CREDENTIALS_FOLDER "
+        f"(its bare name, no '/' and no '..'), or env:NAME for a variable in capitals that begins with {prefix}"
+    )
 
 
 def provider(name: str) -> str:
@@ -69,10 +78,30 @@ def provider(name: str) -> str:
 
 
 def web_address(option: str, text: str) -> str:
-    """An http or https URL. Raises OperatorError without showing it: it may hold a password."""
-    if not re.fullmatch(r"https?://[^\s/?#@]+[^\s@]*", text):
-        raise _wrong(f"{option} takes a whole URL without a user name, such as https://meet.example.org/hooks/calendar")
+    """An http or https URL that can be called. Raises OperatorError without showing it: it may hold a password."""
+    if len(text) > _URL_LIMIT:
+        raise _wrong(f"{option} takes a URL of at most {_URL_LIMIT} characters")
+    if not re.fullmatch(r"https?://[^\s/?#@]+[^\s@#]*", text) or not text.isprintable() or not _has_host(text):
+        raise _wrong(
+            f"{option} takes a whole URL with a host, a port from 1 to 65535 if any, and neither user name nor '#', "
+            "such as https://meet.example.org/hooks/calendar"
+        )
     return text
+
+
+def _is_file_name(name: str) -> bool:
+    is_plain = "/" not in name and "\\" not in name and ".." not in name and name.isprintable()
+    return is_plain and name not in ("", ".") and len(name.encode()) <= _FILE_NAME_LIMIT_BYTES
+
+
+def _has_host(url: str) -> bool:
+    from yarl import URL
+
+    try:
+        parsed = URL(url)
+        return bool(parsed.host) and parsed.port != 0
+    except ValueError:
+        return False
 
 
 def _matcher(text: str) -> Matcher:

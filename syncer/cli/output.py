@@ -3,6 +3,7 @@
 import sys
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated
 
@@ -54,8 +55,9 @@ def document(value: object) -> None:
 
 
 def say(sentence: str) -> None:
-    """Tells something on stderr."""
-    sys.stderr.write(f"{plain(sentence)}\n")
+    """Tells something on stderr, if anybody can be told anything there."""
+    with suppress(OSError, AttributeError):  # full, cut off, or closed (None) before we were started
+        sys.stderr.write(f"{plain(sentence)}\n")
 
 
 def advise(command: str) -> None:

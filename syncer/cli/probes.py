@@ -108,11 +108,17 @@ async def _try_tenants(database: "Database", outside: _Outside, tell: Tell) -> N
         served = await calendars.served(database, project.project_id)
         for tenant in tenants.values():
             mine = [calendar for calendar in served if calendar.key.tenant_id == tenant.tenant_id]
-            await _try_tenant(tenant, mine, outside, tell)
+            await _try_tenant(database, tenant, mine, outside, tell)
 
 
-async def _try_tenant(tenant: "Tenant", served: "list[Calendar]", outside: _Outside, tell: Tell) -> None:
+async def _try_tenant(
+    database: "Database", tenant: "Tenant", served: "list[Calendar]", outside: _Outside, tell: Tell
+) -> None:
+    from syncer.store import overview
+
     if not served:
+        about = await overview.tenant(database, tenant.slug)
+        tell(await _tried(f"credential of {tenant.slug}", _grant(outside, about.credential, about.subject)))
         sentence = f"It has no calendar yet; `syncer calendar add {tenant.slug} ADDRESS` adds one."
         tell(Finding(f"Google for {tenant.slug}", True, sentence))
     for reference in sorted({calendar.credential for calendar in served}):
@@ -145,7 +151,7 @@ async def _server(dsn: str) -> str:
 
 
 async def _privileges(dsn: str) -> str:
-    lacking = await connect.missing_privileges(dsn)
+    lacking = await connect.missing_privileges(dsn) or await connect.missing_right_to_migrate(dsn)
     if lacking is not None:
         raise OperatorError(lacking)
     return "the database user has the rights it needs"
@@ -167,12 +173,17 @@ async def _database_clock(database: "Database") -> str:
     from syncer.store import overview
 
     before = time.time()
-    real_at, at = await overview.clock(database)
+    real_at, _ = await overview.clock(database)
     _agrees("The database's clock", real_at, before)
-    moved = at - real_at
-    if abs(moved) > timedelta(seconds=1):
-        return f"it agrees with the database's; this is a test cluster whose time is moved by {moved}"
-    return "it agrees with the database's"
+    mark = await overview.clock_mark(database)
+    if mark is None:
+        return "it agrees with the database's"
+    if mark.is_moved:
+        remedy = "As its owner run `UPDATE syncer.test_clock SET shift = '0'`, or delete that row."
+        raise OperatorError(
+            f"The time in this database is moved by {mark.shift}: all is due at the wrong time. {remedy}"
+        )
+    return "it agrees with the database's; syncer.test_clock marks this as a cluster for tests, its time is not moved"
 
 
 async def _google_clock(http: "Http", root: str) -> str:
@@ -206,6 +217,15 @@ async def _credential(outside: _Outside, reference: str) -> str:
     return f"{reference} can be used"
 
 
+async def _grant(outside: _Outside, reference: str, subject: str | None) -> str:
+    """Tries a tenant's credential without a calendar: with its subject, if it has one, up to Google's token."""
+    outside.credentials.check(reference)
+    if subject is None:
+        return f"{reference} can be used"
+    await outside.credentials.access_token(reference, subject)
+    return f"{reference} can be used for {subject}"
+
+
 async def _look(outside: _Outside, calendar: "Calendar") -> str:
     from syncer.clients.google.calendar import Failed, Look
     from syncer.model.calendar import Cursor
@@ -222,7 +242,14 @@ async def _provider(outside: _Outside, tenant: "Tenant") -> str:
 
 
 def _remedy(error: SyncerError) -> str:
+    from syncer.clients.google.auth import SCOPES
+
     match error:
+        case AccessDenied(reason="unauthorized_client" | "access_denied" | "invalid_scope"):
+            return (
+                " Let the domain's administrator delegate to the service account's client id (client_id in its key) "
+                f"the scope {' '.join(SCOPES)}."
+            )
         case GrantLost():
             return " Let the user consent again, or the domain's administrator delegate to the service account."
         case TokenRefused():

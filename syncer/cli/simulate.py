@@ -1,10 +1,11 @@
 """`syncer simulate`: a Google Calendar or a conferencing system to try things on, on this machine only."""
 
 import asyncio
+import errno
 import signal
 from typing import TYPE_CHECKING, Annotated
 
-from cyclopts import Parameter
+from cyclopts import Parameter, validators
 
 from syncer.cli import output
 from syncer.cli.output import AsJson
@@ -13,7 +14,10 @@ from syncer.model.errors import OperatorError
 if TYPE_CHECKING:
     from aiohttp.web import Application
 
-Port = Annotated[int, Parameter(help="Port on 127.0.0.1; 0 takes a free one.")]
+_UNUSABLE = frozenset({errno.EADDRINUSE, errno.EADDRNOTAVAIL, errno.EACCES, errno.EPERM})
+Port = Annotated[
+    int, Parameter(help="Port on 127.0.0.1; 0 takes a free one.", validator=validators.Number(gte=0, lte=65_535))
+]
 Seed = Annotated[int, Parameter(help="Where chance starts: the same seed, the same ids and faults.")]
 
 
@@ -61,4 +65,6 @@ async def _serve(application: "Application", port: int, *, start: str, as_json: 
             output.say(f"Begin with: curl {root}{start}")
             await ended.wait()
     except OSError as error:
+        if error.errno not in _UNUSABLE:
+            raise
         raise OperatorError(f"Port {port} on 127.0.0.1 cannot be used ({error.strerror}); choose another.") from None

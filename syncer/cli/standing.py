@@ -1,6 +1,7 @@
 """Why a calendar is or is not up to date, and what happens next, in plain sentences. Knows no database and no clock."""
 
-from collections.abc import Callable, Iterator, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, TypeVar
 
@@ -10,6 +11,16 @@ if TYPE_CHECKING:
     from syncer.store.overview import CalendarView, Driven, Note, Standing
 
 _SHOWN = 10
+_WRONG_TYPE = re.compile(r"Expected `(?P<wanted>[^`]+)`, got `[^`]+` - at `\$\.(?P<place>[^`]+)`")
+_KINDS: Mapping[str, str] = {
+    "str": "text",
+    "bool": "true or false",
+    "int": "a number",
+    "array": "a list",
+    "object": "an object",
+    "datetime": "an instant",
+    "date": "a date",
+}
 _Row = TypeVar("_Row")
 
 
@@ -72,7 +83,10 @@ def _of_serving(calendar: "CalendarView", now: datetime) -> Iterator[str]:
         yield f"The calendar is paused{_because(calendar.reason)}: it is neither read nor changed."
     if calendar.state == "parked":
         until = f" until {moment(calendar.next_look_at, now=now)}" if calendar.next_look_at else ""
-        yield f"The calendar is parked{until}{_because(calendar.reason)}."
+        yield (
+            f"The calendar is parked{until}{_because(calendar.reason)}. `syncer check` says what to mend; after that "
+            f"`syncer tenant resume {calendar.tenant}` has it looked at again at once."
+        )
     if calendar.is_served:
         yield f"A worker serves its project {calendar.project}."
     else:
@@ -173,7 +187,7 @@ def _of_notes(notes: "Sequence[Note]") -> Iterator[str]:
             f"{counted(len(aside), 'entry is', 'entries are')} set aside, for they cannot be used; "
             "each is tried again when it changes."
         )
-        yield from _first(aside, lambda note: f"Set aside: {note.event_id}{_because(note.reason)}.")
+        yield from _first(aside, lambda note: f"Set aside: {note.event_id}{_because(_in_words(note.reason))}.")
     if guests:
         yield (
             f"{counted(len(guests), 'entry is a guest copy', 'entries are guest copies')} of a meeting's event; "
@@ -218,6 +232,15 @@ def _is_looked_at(calendar: "CalendarView") -> bool:
 
 def _because(reason: str | None) -> str:
     return f" ({reason.rstrip('.')})" if reason else ""
+
+
+def _in_words(reason: str) -> str:
+    """A decoder's report of a wrong type as people would say it; any other reason as it is."""
+    found = _WRONG_TYPE.fullmatch(reason)
+    if found is None:
+        return reason
+    kind = found["wanted"].partition(" | ")[0]
+    return f"its {found['place']} is not {_KINDS[kind]}" if kind in _KINDS else reason
 
 
 def _release(calendar: "CalendarView") -> str:

@@ -53,7 +53,7 @@ async def add(slug: Slug, /, *, chosen: TenantOptions, as_json: AsJson = False) 
     """
     from syncer.store import tenants
 
-    tenant = _new(slug, chosen)
+    tenant = _new(slug, chosen, prefix=connect.settings().credentials_prefix)
     async with connect.store() as database:
         tenant_id = await tenants.add_tenant(database, tenant)
     if as_json:
@@ -107,7 +107,9 @@ async def pause(slug: Slug, /, *, as_json: AsJson = False) -> None:
 
 
 async def resume(slug: Slug, /, *, as_json: AsJson = False) -> None:
-    """Serve a paused tenant again, from where it was.
+    """Serve a paused tenant again, from where it was; parked calendars are looked at again at once.
+
+    Use it on an active tenant too, after mending what its calendars were parked for.
 
     Example: syncer tenant resume acme
     """
@@ -118,24 +120,28 @@ async def _set_state(slug: str, state: Literal["active", "paused"], *, as_json: 
     from syncer.store import tenants
 
     async with connect.store() as database:
-        has_changed = await tenants.set_state(database, slug, state)
+        done = await tenants.set_state(database, slug, state)
     if as_json:
-        output.document({"tenant": slug, "state": state, "changed": has_changed})
+        output.document({"tenant": slug, "state": state, "changed": done.has_changed, "unparked": done.unparked})
         return
-    output.lines([f"Tenant {slug} is {state} now." if has_changed else f"Tenant {slug} was {state} already."])
+    sentence = f"Tenant {slug} is {state} now." if done.has_changed else f"Tenant {slug} was {state} already."
+    if done.unparked:
+        again = output.counted(done.unparked, "parked calendar is", "parked calendars are")
+        sentence = f"{sentence} {again} looked at again at once."
+    output.lines([sentence])
     output.advise(f"syncer tenant resume {slug}" if state == "paused" else f"syncer calendar list {slug}")
 
 
-def _new(slug: str, chosen: TenantOptions) -> "NewTenant":
+def _new(slug: str, chosen: TenantOptions, *, prefix: str) -> "NewTenant":
     from syncer.model.calendar import Policy
     from syncer.store.tenants import NewTenant
 
     return NewTenant(
         slug=slug,
         project=chosen.project,
-        credential=options.reference("--credential", chosen.credential),
+        credential=options.reference("--credential", chosen.credential, prefix=prefix),
         subject=chosen.subject,
-        provider_credential=options.reference("--provider-credential", chosen.provider_credential),
+        provider_credential=options.reference("--provider-credential", chosen.provider_credential, prefix=prefix),
         provider=options.provider(chosen.provider),
         provider_settings={"url": options.web_address("--provider-url", chosen.provider_url)},
         policy=Policy(

@@ -134,9 +134,9 @@ class Http:
         if target.user is not None or target.password is not None:
             raise Refused(host, 0, "a URL with a user name or password in it is not called")
         if target.scheme == "http" and not self._private_networks:
-            raise Refused(host, 0, "only https is called")
+            raise Refused(host, 0, "only https is called, except in SYNCER_PRIVATE_NETWORKS")
         if addresses.is_inside_name(host) and not self._private_networks:
-            raise Refused(host, 0, "a name of the inner network is not called")
+            raise Refused(host, 0, "a name of the inner network is called only with SYNCER_PRIVATE_NETWORKS")
 
     def _session(self, connector: aiohttp.TCPConnector) -> aiohttp.ClientSession:
         return aiohttp.ClientSession(
@@ -237,5 +237,7 @@ def _translated(host: str, error: Exception) -> OutsideError:
 
 def _not_connected(host: str, error: OSError) -> OutsideError:
     if isinstance(error, addresses.AddressRefused):
-        return Refused(host, 0, "leads to an address that is not open to tenants' URLs")
+        return Refused(
+            host, 0, "leads to an address that is not open to tenants' URLs; SYNCER_PRIVATE_NETWORKS opens some"
+        )
     return NeverSent(host, 0, "no connection")

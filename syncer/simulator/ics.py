@@ -18,10 +18,14 @@ class NotAnExport(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """An entry that was not imported, and why; `uid` is empty if it has none."""
+    """An entry that was not imported, and why; `uid` is empty if it has none, and the file's name for its lost end."""
 
     uid: str
     reason: str
+
+    def __str__(self) -> str:
+        """What was left out and why, without a full stop."""
+        return f"{self.uid or 'an entry without UID'}: {self.reason}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +77,8 @@ def read(path: Path, *, organizer: str) -> Export:
             continue
         if events.setdefault(event["id"], event) is not event:
             skipped.append(Skipped(block.uid(), "an earlier entry has the same id"))
+    if lines[-1].strip().upper() != "END:VCALENDAR":
+        skipped.append(Skipped(path.name, "it breaks off before its END:VCALENDAR, so whatever followed is missing"))
     return _export(time_zone, events.values(), skipped)
 
 

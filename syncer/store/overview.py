@@ -1,5 +1,6 @@
 """What an operator reads: lists, one of each, why a calendar is or is not up to date, what was done to a meeting."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -29,7 +30,11 @@ class Project:
 
 @dataclass(frozen=True, slots=True)
 class TenantView:
-    """A tenant, its policy and counts. conferences: the live ones. held: deletions that wait for a release."""
+    """A tenant, its policy and counts.
+
+    provider_settings: a URL among them without its query and fragment, which may hold a secret. conferences: the live
+    ones. held: deletions that wait for a release.
+    """
 
     slug: str
     project: str
@@ -170,6 +175,26 @@ class Happening:
     detail: Mapping[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class ClockMark:
+    """The mark of a cluster for tests and demos. shift: how far `syncer.clock()` is moved, as Postgres writes it."""
+
+    is_moved: bool
+    shift: str
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What a role may do in a database beside using its tables. owner: the role that may migrate it."""
+
+    role: str
+    database: str
+    owner: str
+    has_schema: bool
+    is_read_only: bool
+    may_migrate: bool
+
+
 async def projects(database: Database) -> list[Project]:
     """All projects, by slug."""
     return [Project(**row) for row in await database.fetch(_statements()["projects"], None)]
@@ -261,6 +286,18 @@ async def clock(database: Database) -> tuple[datetime, datetime]:
     return row["real_at"], row["at"]
 
 
+async def clock_mark(database: Database) -> ClockMark | None:
+    """The mark of a cluster for tests, or None where there is none, which is every real database."""
+    row = await database.first(_statements()["clock_mark"])
+    return None if row is None else ClockMark(**row)
+
+
+async def access(database: Database) -> Access:
+    """Whether this role may write here at all, and whether it may migrate."""
+    (row,) = await database.fetch(_statements()["access"])
+    return Access(**row)
+
+
 async def version(database: Database) -> int:
     """Postgres's version number, such as 150004."""
     return int(await database.value(_statements()["version"]))
@@ -273,11 +310,17 @@ async def missing_privileges(database: Database) -> list[tuple[str, str]]:
 
 def _tenant(row: Row) -> TenantView:
     decoded = {
-        "provider_settings": orjson.loads(row["provider_settings"]),
+        "provider_settings": {
+            name: _shown(setting) for name, setting in orjson.loads(row["provider_settings"]).items()
+        },
         "matchers": tuple(orjson.loads(row["matchers"])),
         "ladder": tuple(row["ladder"]),
     }
     return TenantView(**{**row, **decoded})
+
+
+def _shown(setting: Any) -> str:
+    return re.sub(r"([?#]).+", r"\1…", str(setting), flags=re.DOTALL)
 
 
 def _calendar(row: Row) -> CalendarView:

@@ -4,6 +4,7 @@ Whatever the database refuses becomes an OperatorError whose sentence says what 
 """
 
 import difflib
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -21,6 +22,8 @@ _REFERENCE = (
     "A credential is given as a reference, never as the secret itself: file:NAME (a file in "
     "SYNCER_CREDENTIALS_FOLDER) or env:NAME (a variable whose name starts with SYNCER_CREDENTIALS_PREFIX)"
 )
+_ADDRESS = re.compile(r"[^\s@]+@[^\s@]+")
+_ADDRESS_LIMIT = 320
 _SENTENCES: Mapping[str, str] = {
     "a_slug_is_lower_case_letters_digits_and_dashes": f"{_SLUG}.",
     "a_credential_is_a_reference": f"{_REFERENCE}.",
@@ -32,9 +35,13 @@ _SENTENCES: Mapping[str, str] = {
     "tenant_ladder_check": "Write-back knows conferenceData, location and description, nothing else.",
     "a_google_id_is_a_calendar_id_and_not_primary": (
         "A calendar is given by its own id, such as ana@example.org or …@group.calendar.google.com, without "
-        "spaces, '/' or '?'; Google Calendar shows it under Settings, Integrate calendar."
+        "spaces, control characters, '/' or '?'; Google Calendar shows it under Settings, Integrate calendar."
     ),
+    "a_subject_is_an_address": "A subject is a user's whole address, such as ana@example.org.",
+    "addresses_are_addresses": "A further address of a calendar is a whole one, such as ana@example.org.",
 }
+# What these refuse is in the way of something; all others refuse what is wrong by itself.
+_TAKEN = frozenset({"project_slug_key", "tenant_slug_key", "calendar_tenant_id_google_id_key"})
 _PRIMARY = (
     "'primary' means another calendar for each user, and sync tokens and links are kept by the calendar's own "
     "id; give that id, which for a user's main calendar is their address."
@@ -70,6 +77,14 @@ class NewCalendar:
     addresses: frozenset[str] = frozenset()
 
 
+@dataclass(frozen=True, slots=True)
+class StateSet:
+    """What pausing or resuming a tenant did. unparked: its parked calendars that are due at once now."""
+
+    has_changed: bool
+    unparked: int
+
+
 async def add_project(
     database: Database,
     slug: str,
@@ -84,7 +99,7 @@ async def add_project(
     """
     for count in (per_minute, per_user_minute, per_day):
         if not 0 < count < 2**31:
-            raise OperatorError("A limit is a count of requests from 1 to 2147483647.")
+            raise OperatorError("A limit is a count of requests from 1 to 2147483647.", exit_code=2)
     with _sentences():
         added = await database.value(_statements()["add_project"], slug, per_minute, per_user_minute, per_day)
     return int(added)
@@ -92,6 +107,7 @@ async def add_project(
 
 async def add_tenant(database: Database, tenant: NewTenant) -> int:
     """Adds a tenant; gives its id. Tenants of one provider, settings and credential share one provider account."""
+    _check(tenant.subject is None or _is_address(tenant.subject), "a_subject_is_an_address")
     policy = tenant.policy
     with _sentences():
         added = await database.value(
@@ -117,7 +133,10 @@ async def add_tenant(database: Database, tenant: NewTenant) -> int:
 async def add_calendar(database: Database, tenant: str, calendar: NewCalendar) -> int:
     """Adds a calendar to a tenant (slug); gives its id. A running worker sees it within seconds."""
     if calendar.google_id.lower() == "primary":
-        raise OperatorError(_PRIMARY)
+        raise OperatorError(_PRIMARY, exit_code=2)
+    _check(calendar.google_id.isprintable(), "a_google_id_is_a_calendar_id_and_not_primary")
+    _check(calendar.subject is None or _is_address(calendar.subject), "a_subject_is_an_address")
+    _check(all(_is_address(address) for address in calendar.addresses), "addresses_are_addresses")
     with _sentences():
         added = await database.value(
             _statements()["add_calendar"],
@@ -132,12 +151,12 @@ async def add_calendar(database: Database, tenant: str, calendar: NewCalendar) -
     return int(added)
 
 
-async def set_state(database: Database, tenant: str, state: Literal["active", "paused"]) -> bool:
-    """Pauses or resumes a tenant (slug). Gives False if it was so already."""
-    changed = await database.value(_statements()["set_state"], tenant, state)
-    if changed is None:
+async def set_state(database: Database, tenant: str, state: Literal["active", "paused"]) -> StateSet:
+    """Pauses or resumes a tenant (slug). What was parked is due at once after resuming, whatever the state was."""
+    row = await database.first(_statements()["set_state"], tenant, state)
+    if row is None:
         raise await unknown(database, "tenant", tenant)
-    return bool(changed)
+    return StateSet(**row)
 
 
 async def release(database: Database, tenant: str, google_id: str) -> int:
@@ -204,7 +223,21 @@ def _sentences() -> Iterator[None]:
     except StoreRefused as refused:
         if refused.constraint not in _SENTENCES:
             raise
-        raise OperatorError(_SENTENCES[refused.constraint]) from None
+        raise _refusal(refused.constraint) from None
+
+
+def _check(is_right: bool, constraint: str) -> None:
+    """What a constraint says as well, but with Unicode's own idea of what can be seen."""
+    if not is_right:
+        raise _refusal(constraint)
+
+
+def _refusal(constraint: str) -> OperatorError:
+    return OperatorError(_SENTENCES[constraint], exit_code=1 if constraint in _TAKEN else 2)
+
+
+def _is_address(text: str) -> bool:
+    return bool(_ADDRESS.fullmatch(text)) and text.isprintable() and len(text) <= _ADDRESS_LIMIT
 
 
 def _statements() -> Mapping[str, str]:

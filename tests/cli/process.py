@@ -2,6 +2,7 @@
 
 import os
 import pty
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -19,14 +20,15 @@ def environment(**more: str) -> dict[str, str]:
 @contextmanager
 def started(*arguments: str, **more: str) -> Iterator[subprocess.Popen[str]]:
     """`syncer` with these arguments and variables, killed at the end if it still runs."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "syncer", *arguments],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=environment(**more),
-    )
+    with _interruptible():
+        process = subprocess.Popen(
+            [sys.executable, "-m", "syncer", *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment(**more),
+        )
     try:
         yield process
     finally:
@@ -48,6 +50,20 @@ def on_a_terminal(*arguments: str, **more: str) -> str:
         shown = _until_closed(ours)
         process.wait(_SECONDS)
     return shown
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Children that are started inside heed SIGINT, which a shell has those that it starts with `&` ignore.
+
+    A handler of ours becomes the default in the child; that needs no code between fork and exec.
+    """
+    before = signal.getsignal(signal.SIGINT)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _until_closed(terminal: int) -> str:

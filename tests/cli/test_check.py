@@ -109,6 +109,54 @@ def test_a_wrong_webhook_secret_is_told_without_showing_it(
     assert "c2Vjcm" not in found["provider of acme"]
 
 
+def test_a_domain_that_does_not_delegate_is_told_what_to_delegate(
+    all_is_well: None, terminal: Terminal, secrets: Path, outside: Outside
+) -> None:
+    key = tell(f"{outside.google}simulator/service-accounts", {"domains": ["elsewhere.test"]})
+    (secrets / "google.json").write_text(json.dumps(key))
+    found = failures(terminal)
+    assert list(found) == ["Google for acme"]
+    assert "unauthorized_client" in found["Google for acme"]
+    assert "delegate to the service account's client id" in found["Google for acme"]
+    assert "https://www.googleapis.com/auth/calendar.events" in found["Google for acme"]
+
+
+@pytest.mark.parametrize("subject", [None, ANA])
+def test_the_credential_of_a_tenant_without_calendars_is_tried(
+    all_is_well: None, terminal: Terminal, rows: Rows, secrets: Path, subject: str | None
+) -> None:
+    rows.run("DELETE FROM syncer.calendar")
+    rows.run("UPDATE syncer.tenant SET subject = $1", subject)
+    assert failures(terminal) == {}
+    (secrets / "google.json").write_text("{}")
+    assert list(failures(terminal)) == ["credential of acme"]
+
+
+def test_a_time_that_was_moved_is_a_failure_with_what_to_do(all_is_well: None, terminal: Terminal, rows: Rows) -> None:
+    rows.run("INSERT INTO syncer.test_clock (shift) VALUES ('3 days')")
+    found = failures(terminal)
+    assert "UPDATE syncer.test_clock SET shift = '0'" in found["clock"]
+    rows.run("UPDATE syncer.test_clock SET shift = '0'")
+    assert failures(terminal) == {}
+    assert "marks this as a cluster for tests" in terminal("check").out
+
+
+def test_plain_http_names_the_setting_and_the_host_once(
+    all_is_well: None, terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SYNCER_PRIVATE_NETWORKS")
+    sentence = failures(terminal)["provider of acme"]
+    assert "SYNCER_PRIVATE_NETWORKS" in sentence
+    assert sentence.count("127.0.0.1") == 1
+
+
+def test_a_token_endpoint_that_is_not_listed_names_the_setting(
+    all_is_well: None, terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SYNCER_TOKEN_URIS")
+    assert "SYNCER_TOKEN_URIS" in failures(terminal)["credential of acme"]
+
+
 def test_a_google_that_is_not_there_is_told(
     all_is_well: None, terminal: Terminal, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -76,6 +76,33 @@ def test_missing_rights_on_tables_are_named(
     assert "lacks UPDATE on table syncer.tenant;" in terminal("project", "list").err
 
 
+def test_a_user_that_may_not_migrate_is_told_who_may(
+    terminal: Terminal, stranger: str, empty_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parts = urlsplit(stranger)._replace(path=urlsplit(empty_database).path)
+    monkeypatch.setenv("SYNCER_DATABASE_URL", parts.geturl())
+    *_, finding = terminal("check", "--json").document["checks"]
+    assert (finding["what"], finding["is_well"]) == ("privileges", False)
+    assert "needs more rights than user stranger has; run `syncer migrate` as " in finding["sentence"]
+    assert "TO stranger" in finding["sentence"]
+
+
+def test_a_database_that_cannot_be_written_is_told(terminal: Terminal, rows: Rows, database: str) -> None:
+    rows.run(f"ALTER DATABASE {urlsplit(database).path[1:]} SET default_transaction_read_only = on")
+    assert "is read-only" in terminal("project", "add", "main").err
+    *_, finding = terminal("check", "--json").document["checks"]
+    assert (finding["what"], "is read-only" in finding["sentence"]) == ("privileges", True)
+
+
+def test_an_api_root_without_its_last_slash_is_told_in_words(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SYNCER_GOOGLE_API_ROOT", "https://s3cret.test")
+    answer = terminal("tenant", "list")
+    assert (answer.code, "SYNCER_GOOGLE_API_ROOT: it must end with a slash" in answer.err) == (2, True)
+    assert "s3cret" not in answer.err
+
+
 def test_missing_migrations_are_named_and_applied_on_demand(
     terminal: Terminal, empty_database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

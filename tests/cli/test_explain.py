@@ -62,7 +62,12 @@ def test_a_calendar_that_is_read_and_pushed_is_up_to_date(a_read_calendar: str, 
         ),
         pytest.param("UPDATE syncer.tenant SET state = 'paused'", "Tenant acme is paused", id="tenant paused"),
         pytest.param(
-            "UPDATE syncer.calendar SET state = 'parked', reason = 'No access.'", "parked (No access).", id="parked"
+            "UPDATE syncer.calendar SET state = 'parked', reason = 'No access.'",
+            "parked (No access). `syncer check` says",
+            id="parked",
+        ),
+        pytest.param(
+            "UPDATE syncer.calendar SET state = 'parked'", "`syncer tenant resume acme` has it", id="unparking"
         ),
         pytest.param(
             "UPDATE syncer.calendar SET generation = 0, sync_token = NULL, is_full_read = true",
@@ -239,3 +244,22 @@ def test_a_meeting_that_cannot_be_as_wanted_is_told(
     assert f"{sentence}" in text
     assert "`syncer conference history acme 81` tells more." in text
     assert terminal("calendar", "explain", "acme", ANA, "--json").document["is_up_to_date"] is False
+
+
+@pytest.mark.parametrize(
+    ("reason", "words"),
+    [
+        ("Expected `str | null`, got `int` - at `$.summary`", "its summary is not text"),
+        ("Expected `array`, got `str` - at `$.attendees`", "its attendees is not a list"),
+        ("it ends before it starts", "it ends before it starts"),
+    ],
+)
+def test_an_entry_that_is_set_aside_is_told_in_words(
+    a_read_calendar: str, rows: Rows, terminal: Terminal, reason: str, words: str
+) -> None:
+    rows.run(
+        "INSERT INTO syncer.note (tenant_id, calendar_id, event_id, kind, etag, reason) "
+        "SELECT tenant_id, calendar_id, 'e1', 'set_aside', '', $1 FROM syncer.calendar",
+        reason,
+    )
+    assert f"Set aside: e1 ({words})." in explained(terminal)

@@ -37,6 +37,18 @@ def test_a_simulator_says_where_it_listens_and_goes_quietly(noun: str) -> None:
         assert process.stderr.read() == ""
 
 
+def test_a_simulator_is_interrupted_though_we_are_in_the_background() -> None:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with started("simulate", "google") as process:
+            assert process.stdout is not None
+            process.stdout.readline()
+            process.send_signal(signal.SIGINT)
+            assert process.wait(_SECONDS) == 130
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def test_a_simulator_ends_well_when_it_is_terminated() -> None:
     with started("simulate", "google", "--json") as process:
         assert process.stdout is not None
@@ -78,6 +90,25 @@ def test_a_reader_that_has_enough_is_no_error(database: str) -> None:
         ["/bin/sh", "-c", command], capture_output=True, env=environment(SYNCER_DATABASE_URL=database), timeout=_SECONDS
     )
     assert ended.stderr == b""
+
+
+@pytest.mark.parametrize(
+    ("place", "sentence"), [(">/dev/full", "Writing failed (No space left on device)"), (">&-", "is closed")]
+)
+@pytest.mark.parametrize("command", ["project list", "project list --json", "--help"])
+def test_an_answer_that_cannot_be_written_is_one_sentence(
+    database: str, command: str, place: str, sentence: str
+) -> None:
+    ended = subprocess.run(
+        ["/bin/sh", "-c", f"{sys.executable} -m syncer {command} {place}"],
+        capture_output=True,
+        text=True,
+        env=environment(SYNCER_DATABASE_URL=database),
+        timeout=_SECONDS,
+    )
+    assert ended.returncode in (1, 2)
+    assert sentence in ended.stderr
+    assert ended.stderr.count("\n") == 1
 
 
 def test_a_mistake_of_ours_is_one_line_without_what_it_says(tmp_path: Path) -> None:

@@ -287,7 +287,10 @@ async def test_what_may_pass_is_tried_again(room: Room, status: int, *, is_in_do
 @pytest.mark.parametrize(
     ("status", "reason"),
     [
-        (401, "the endpoint does not accept our signature"),
+        (
+            401,
+            "the endpoint does not accept our signature: the credential's secret and the vendor's must be the same",
+        ),
         (403, "the endpoint does not let us in"),
         (404, "there is no such endpoint"),
         (410, "the endpoint is switched off"),

@@ -4,19 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import asyncpg
 import pytest
+from pydantic import SecretStr
 
 from syncer.cli.application import invoke
+from syncer.cli.demo import show
 from syncer.model.errors import OperatorError
-from syncer.simulator.demo import latency
+from syncer.settings import Settings
+from syncer.simulator.demo import latency, remains
+from syncer.simulator.demo.claim import claimed
 from syncer.simulator.demo.latency import Diaries, Followed
 from syncer.simulator.demo.ledger import Ledger
 from syncer.simulator.demo.report import Clearing, Report, Size
+from syncer.simulator.demo.staging import staged
 from syncer.simulator.demo.wishes import Wishes
 from syncer.simulator.demo.worker import Worker
 from syncer.simulator.judge.verdict import Finding, Standing, Verdict
@@ -134,23 +143,101 @@ async def test_a_worker_that_ends_by_itself_is_told_with_its_last_words(tmp_path
         await asyncio.wait_for(watch(worker), 30)
 
 
-def test_the_clock_of_somebody_elses_database_is_not_touched(
-    database: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+THEIRS = (
+    "INSERT INTO syncer.provider_account (provider, credential) VALUES ('webhook', 'file:x');"
+    "INSERT INTO syncer.project (slug) VALUES ('{0}');"
+    "INSERT INTO syncer.tenant (slug, project_id, account_id, credential)"
+    " SELECT 'theirs', project_id, account_id, 'file:x' FROM syncer.project, syncer.provider_account"
+)
+
+
+@pytest.mark.parametrize("options", [[], ["--ics", str(EXPORT)]], ids=["plain", "with an export"])
+@pytest.mark.parametrize("project", ["main", "demo-abc123"])
+def test_a_database_that_holds_others_projects_is_refused_untouched(
+    project: str,
+    options: list[str],
+    database: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    execute(database, "INSERT INTO syncer.project (slug) VALUES ('theirs')")
-    execute(
-        database,
-        "INSERT INTO syncer.provider_account (provider, credential) VALUES ('webhook', 'file:x');"
-        "INSERT INTO syncer.tenant (slug, project_id, account_id, credential)"
-        " SELECT 'theirs', project_id, account_id, 'file:x' FROM syncer.project, syncer.provider_account",
-    )
+    execute(database, THEIRS.format(project))
     monkeypatch.setenv("SYNCER_DATABASE_URL", database)
 
-    assert invoke(["demo", "--ics", str(EXPORT)]) == 1
+    assert invoke(["demo", *options]) == 1
 
-    assert "its clock cannot be set" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert f"holds projects that are not the demo's ({project}): give it an empty database" in said
     assert fetch(database, "SELECT count(*) FROM syncer.test_clock") == 0
     assert fetch(database, "SELECT count(*) FROM syncer.tenant") == 1
+    assert fetch(database, "SELECT count(*) FROM syncer.project") == 1
+
+
+async def test_a_second_demo_on_a_database_is_refused(database: str) -> None:
+    async with claimed(database):
+        with pytest.raises(OperatorError, match="Another demo is using"):
+            async with claimed(database):
+                pytest.fail("it was let in")
+    async with claimed(database):
+        pass
+
+
+def test_the_next_demo_removes_what_a_killed_one_left(
+    database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environment = {**os.environ, "SYNCER_DATABASE_URL": database, "TMPDIR": str(tmp_path)}
+    command = [sys.executable, "-m", "syncer", "demo", "--ics", str(EXPORT), "--calendars", "2"]
+    with subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL) as killed:
+        wait_until(lambda: fetch(database, "SELECT count(*) FROM syncer.lease WHERE owner IS NOT NULL") == 1)
+        killed.kill()
+    slug = fetch(database, "SELECT slug FROM syncer.project")
+    assert fetch(database, "SELECT shift < interval '-1 day' FROM syncer.test_clock")
+    assert len(list(tmp_path.glob("syncer-demo-*"))) == 1
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    told: list[str] = []
+
+    asyncio.run(_set_up_and_leave(database, told.append))
+
+    assert len(told) == 1
+    assert told[0].startswith(f"Removed what a demo that was killed had left behind: project {slug}, the clock that")
+    assert f"folder {tmp_path}" in told[0]
+    assert list(tmp_path.glob("*syncer-demo-*")) == []
+    for table in ("tenant", "project", "provider_account", "test_clock", "history"):
+        assert fetch(database, f"SELECT count(*) FROM syncer.{table}") == 0  # noqa: S608
+
+
+async def _set_up_and_leave(dsn: str, tell: Callable[[str], None]) -> None:
+    async with staged(Wishes(tenants=1, calendars=2), Settings(database_url=SecretStr(dsn)), tell):
+        pass
+
+
+def test_the_folder_of_a_demo_that_goes_on_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with remains.new_folder() as folder:
+        assert remains.reap_folders() == []
+        assert folder.is_dir()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_breaks_off_is_named_with_what_it_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("SYNCER_DATABASE_URL", raising=False)
+    cut = tmp_path / "cut.ics"
+    cut.write_text("BEGIN:VCALENDAR\nBEGIN:VEVENT\nUID:one@example.org\nDTSTART:20240709T130000Z\n", "utf-8")
+
+    assert invoke(["demo", "--ics", str(cut)]) == 2
+
+    said = " ".join(capsys.readouterr().err.split())
+    assert "one@example.org: it has no END:VEVENT of its own" in said
+    assert "cut.ics: it breaks off before its END:VCALENDAR" in said
+
+
+def test_the_report_says_both_verdicts_and_why_times_are_blank(capsys: pytest.CaptureFixture[str]) -> None:
+    show(report(edits=(renamed("new", 1.0),)))
+
+    told = " ".join(capsys.readouterr().out.split())
+    assert "(held: judged right; released: judged right)" in told
+    assert "Times are blank for edits that need no call of their own" in told
 
 
 def test_what_the_service_did_to_a_meeting_can_be_told(database: str) -> None:
@@ -175,7 +262,7 @@ def test_what_the_service_did_to_a_meeting_can_be_told(database: str) -> None:
 
 async def _ask(dsn: str, meeting_id: str) -> dict[str, Any] | None:
     async with Database.opened(dsn, connections=1) as opened:
-        return await Ledger(opened, "p", is_ours=False).told("t", meeting_id)
+        return await Ledger(opened, "p").told("t", meeting_id)
 
 
 @pytest.mark.parametrize(
@@ -199,6 +286,13 @@ def test_every_meeting_follows_and_nothing_stays_behind(
     assert told["conflicts_412"] > 0
     for table in ("tenant", "project", "provider_account", "test_clock", "history"):
         assert fetch(database, f"SELECT count(*) FROM syncer.{table}") == 0  # noqa: S608
+
+
+def wait_until(is_so: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 def execute(dsn: str, sql: str) -> None:

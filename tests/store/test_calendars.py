@@ -119,3 +119,19 @@ async def test_a_moved_token_is_saved_only_over_the_one_it_follows(held: Held) -
     assert await held.database.value("SELECT max(sync_token) FROM syncer.calendar") == "token"
     await calendars.save_tokens(held.database, held.lease, [(held.key, "token", "newer")])
     assert await held.database.value("SELECT max(sync_token) FROM syncer.calendar") == "newer"
+
+
+@pytest.mark.parametrize(
+    ("change", "constraint"),
+    [
+        ("google_id = E'a\x07@x.test'", "a_google_id_is_a_calendar_id_and_not_primary"),
+        ("subject = 'ana'", "a_subject_is_an_address"),
+        ("subject = 'a b@x.test'", "a_subject_is_an_address"),
+        ("addresses = '{b@x.test,\"b c@x.test d@x.test\"}'", "addresses_are_addresses"),
+        ("credential = 'file:a/b'", "a_credential_is_a_reference"),
+    ],
+)
+async def test_a_row_that_can_never_work_is_refused(held: Held, change: str, constraint: str) -> None:
+    with pytest.raises(StoreRefused) as refused:
+        await held.database.run(f"UPDATE syncer.calendar SET {change}")  # noqa: S608
+    assert refused.value.constraint == constraint

@@ -117,7 +117,7 @@ def _token_uri(reference: str, fields: dict[str, Any], token_uris: Collection[st
     token_uri = fields.get("token_uri", GOOGLE_TOKEN_URI)
     if not isinstance(token_uri, str) or token_uri not in token_uris:
         raise OperatorError(
-            f"credential {reference} names a token_uri that is not allowed: only the token endpoints in the "
-            "operator's settings are asked"
+            f"credential {reference} names a token_uri that is not allowed: only the token endpoints in "
+            "SYNCER_TOKEN_URIS are asked"
         )
     return token_uri

@@ -41,7 +41,7 @@ _FIELDS = ("title", "description", "starts", "ends", "time_zone", "recurrence", 
 _LATER = frozenset({408, 409, 423, 425, 429})
 # The account is wrong, not what is asked of it: once that is mended nothing may have been lost.
 _SHUT = {
-    401: "the endpoint does not accept our signature",
+    401: "the endpoint does not accept our signature: the credential's secret and the vendor's must be the same",
     403: "the endpoint does not let us in",
     404: "there is no such endpoint",
     405: "there is no such endpoint",
@@ -87,7 +87,9 @@ class WebhookProvider:
         change = Change(ChangeKind.READ, "syncer", _PROBED_ID, 0, f"probe-{datetime.now(UTC).timestamp():.0f}")
         outcome = await self.apply(change)
         if isinstance(outcome, Rejected | Retry):
-            raise OperatorError(f"the webhook at {URL(self._url).host} does not work: {outcome.reason}")
+            host = URL(self._url).host or "no host"
+            where = "" if host in outcome.reason else f" at {host}"
+            raise OperatorError(f"the webhook{where} does not work: {outcome.reason}")
         return f"the webhook at {URL(self._url).host} answers signed calls"
 
     async def _send(self, change: Change) -> Answer:

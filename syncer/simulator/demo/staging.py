@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
-import shutil
-import tempfile
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -18,7 +16,9 @@ from syncer.model.errors import OperatorError
 from syncer.settings import Settings
 from syncer.simulator import ics
 from syncer.simulator.clock import SimulatedClock
+from syncer.simulator.demo import remains
 from syncer.simulator.demo import town as towns
+from syncer.simulator.demo.claim import claimed
 from syncer.simulator.demo.ledger import Ledger
 from syncer.simulator.demo.town import SOLUTION, Town
 from syncer.simulator.demo.wishes import Wishes
@@ -32,6 +32,7 @@ from syncer.store.tenants import NewCalendar, NewTenant
 GRACE = timedelta(seconds=2)
 FURNITURE = 4
 """Events on a calendar that no file fills."""
+_REASONS = 3
 _READ_BACK_SECONDS = 2.0
 _READ_BACKS_A_SECOND = 200
 _WORKER = {
@@ -65,19 +66,22 @@ class Stage:
 
 
 @asynccontextmanager
-async def staged(wishes: Wishes, settings: Settings) -> AsyncIterator[Stage]:
+async def staged(wishes: Wishes, settings: Settings, tell: Callable[[str], None]) -> AsyncIterator[Stage]:
     """The stage for as long as the block lasts; afterwards nothing of it is left.
 
+    tell: is told, in a sentence, what was removed that demos before had left.
     Raises OperatorError when the database, a file or a wish cannot be used.
     """
+    places, exports = _cast(wishes, f"demo-{secrets.token_hex(3)}")
     async with AsyncExitStack() as stack:
-        folder = Path(tempfile.mkdtemp(prefix="syncer-demo-"))
-        stack.callback(shutil.rmtree, folder, ignore_errors=True)
-        places, exports = _cast(wishes, f"demo-{secrets.token_hex(3)}")
         dsn = await _database(stack, settings)
         database = await stack.enter_async_context(Database.opened(dsn, connections=2))
-        ledger = Ledger(database, places[0].tenant.rpartition("-")[0], settings.database_url is None)
+        await _tidy(database, tell)
+        folder = stack.enter_context(remains.new_folder())
+        ledger = Ledger(database, places[0].tenant.rpartition("-")[0])
+        # First, for it is by its project that a demo which was killed is known, and its clock with it.
         stack.push_async_callback(ledger.remove)
+        await tenants.add_project(database, ledger.project)
         clock = SimulatedClock()
         if exports:
             before = await ledger.make_clock_settable()
@@ -93,13 +97,20 @@ async def staged(wishes: Wishes, settings: Settings) -> AsyncIterator[Stage]:
 
 
 async def _database(stack: AsyncExitStack, settings: Settings) -> str:
-    """The address of the operator's database or of a throw-away one, its schema up to date."""
+    """The address of the operator's database, claimed, or of a throw-away one; its schema up to date."""
     if settings.database_url is not None:
         dsn = settings.database_url.get_secret_value()
+        await stack.enter_async_context(claimed(dsn))
     else:
         dsn = (await stack.enter_async_context(embedded.throwaway(pg_bin=settings.pg_bin))).dsn
     await migrate.migrate(dsn)
     return dsn
+
+
+async def _tidy(database: Database, tell: Callable[[str], None]) -> None:
+    removed = [*await remains.reap_rows(database), *remains.reap_folders()]
+    if removed:
+        tell(f"Removed what a demo that was killed had left behind: {', '.join(removed)}.")
 
 
 def _cast(wishes: Wishes, project: str) -> tuple[tuple[Place, ...], dict[str, Export]]:
@@ -115,9 +126,15 @@ def _cast(wishes: Wishes, project: str) -> tuple[tuple[Place, ...], dict[str, Ex
         except ics.NotAnExport as error:
             raise OperatorError(str(error), exit_code=2) from None
     if exports and not any(export.events for export in exports.values()):
-        raise OperatorError("None of the files holds an event that can be imported.", exit_code=2)
+        raise OperatorError(f"None of the files holds an event that can be imported{_why(exports)}.", exit_code=2)
     zones = {calendar_id: export.time_zone for calendar_id, export in exports.items()}
     return towns.places(slugs, wishes.calendars, zones), exports
+
+
+def _why(exports: Mapping[str, Export]) -> str:
+    skipped = [one for export in exports.values() for one in export.skipped]
+    reasons = "; ".join(str(one) for one in skipped[:_REASONS])
+    return (f": {reasons}" if reasons else "") + ("; …" if len(skipped) > _REASONS else "")
 
 
 def _cleared(places: tuple[Place, ...]) -> Place:
@@ -126,12 +143,11 @@ def _cleared(places: tuple[Place, ...]) -> Place:
 
 
 async def _enrol(ledger: Ledger, town: Town, folder: Path) -> None:
-    """Give the service a project, tenants and calendars, each credential as a file of its own.
+    """Give the project its tenants and calendars, each credential as a file of its own.
 
     Every other tenant delegates to a service account; the others have a grant of their first person's, and their
     last calendar one of its own.
     """
-    await tenants.add_project(ledger.database, ledger.project)
     for number, (slug, account) in enumerate(town.accounts.items()):
         own = [place for place in town.world.places if place.tenant == slug]
         _keep(folder, f"{slug}.vendor", account["webhook_secret"])

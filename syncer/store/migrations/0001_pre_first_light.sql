@@ -10,6 +10,11 @@ CREATE TABLE syncer.test_clock (
 CREATE FUNCTION syncer.clock() RETURNS timestamptz LANGUAGE sql VOLATILE PARALLEL SAFE AS
 $$ SELECT clock_timestamp() + coalesce((SELECT shift FROM syncer.test_clock), interval '0') $$;
 
+CREATE FUNCTION syncer.are_addresses(addresses text[]) RETURNS boolean LANGUAGE sql IMMUTABLE PARALLEL SAFE AS
+$$ SELECT NOT EXISTS (
+    SELECT FROM unnest(addresses) AS address
+    WHERE address !~ '^[^\s@[:cntrl:]]+@[^\s@[:cntrl:]]+$' OR length(address) > 320) $$;
+
 CREATE TABLE syncer.project (
     project_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     slug text NOT NULL UNIQUE
@@ -41,7 +46,7 @@ CREATE TABLE syncer.provider_account (
     provider text NOT NULL,
     settings jsonb NOT NULL DEFAULT '{}' CHECK (jsonb_typeof(settings) = 'object'),
     credential text NOT NULL
-        CONSTRAINT a_credential_is_a_reference CHECK (credential ~ '^(file|env):'),
+        CONSTRAINT a_credential_is_a_reference CHECK (credential ~ '^(file:[^/]+|env:[A-Z][A-Z0-9_]*)$'),
     UNIQUE (provider, settings, credential)
 );
 
@@ -53,8 +58,8 @@ CREATE TABLE syncer.tenant (
     account_id bigint NOT NULL REFERENCES syncer.provider_account,
     state text NOT NULL DEFAULT 'active' CHECK (state IN ('active', 'paused')),
     credential text NOT NULL
-        CONSTRAINT a_credential_is_a_reference CHECK (credential ~ '^(file|env):'),
-    subject text,
+        CONSTRAINT a_credential_is_a_reference CHECK (credential ~ '^(file:[^/]+|env:[A-Z][A-Z0-9_]*)$'),
+    subject text CONSTRAINT a_subject_is_an_address CHECK (syncer.are_addresses(ARRAY[subject])),
     matchers jsonb NOT NULL DEFAULT '[{"solution_type": "addOn"}]' CHECK (jsonb_typeof(matchers) = 'array'),
     grace interval NOT NULL DEFAULT interval '10 minutes'
         CONSTRAINT grace_is_between_0_and_30_days CHECK (grace BETWEEN interval '0' AND interval '30 days'),
@@ -77,10 +82,10 @@ CREATE TABLE syncer.calendar (
     calendar_id bigint GENERATED ALWAYS AS IDENTITY,
     google_id text NOT NULL
         CONSTRAINT a_google_id_is_a_calendar_id_and_not_primary
-        CHECK (google_id ~ '^[^\s/?]+$' AND length(google_id) <= 1024 AND google_id <> 'primary'),
-    subject text,
-    credential text CONSTRAINT a_credential_is_a_reference CHECK (credential ~ '^(file|env):'),
-    addresses text[] NOT NULL DEFAULT '{}',
+        CHECK (google_id ~ '^[^\s/?[:cntrl:]]+$' AND length(google_id) <= 1024 AND google_id <> 'primary'),
+    subject text CONSTRAINT a_subject_is_an_address CHECK (syncer.are_addresses(ARRAY[subject])),
+    credential text CONSTRAINT a_credential_is_a_reference CHECK (credential ~ '^(file:[^/]+|env:[A-Z][A-Z0-9_]*)$'),
+    addresses text[] NOT NULL DEFAULT '{}' CONSTRAINT addresses_are_addresses CHECK (syncer.are_addresses(addresses)),
     state text NOT NULL DEFAULT 'active' CHECK (state IN ('active', 'paused', 'parked')),
     reason text,
     next_look_at timestamptz,

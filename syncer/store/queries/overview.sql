@@ -98,6 +98,23 @@ ORDER BY at, history_id
 -- The database's own time, and syncer's (they differ on a test cluster only). One row.
 SELECT clock_timestamp() AS real_at, syncer.clock() AS at
 
+-- name: clock_mark
+-- The mark of a cluster for tests and demos, and how far its clock is moved. No row on any other.
+SELECT shift <> interval '0' AS is_moved, shift::text AS shift FROM syncer.test_clock
+
+-- name: access
+-- Whether this role may write, and whether it may migrate: make the schema, or change what its owner made. One row.
+SELECT current_user::text AS role, datname::text AS database,
+    pg_get_userbyid(coalesce(relowner, nspowner, datdba))::text AS owner,
+    pg_namespace.oid IS NOT NULL AS has_schema, current_setting('transaction_read_only')::boolean AS is_read_only,
+    CASE WHEN pg_namespace.oid IS NULL THEN has_database_privilege(pg_database.oid, 'CREATE')
+        ELSE has_schema_privilege(pg_namespace.oid, 'CREATE') AND coalesce(pg_has_role(relowner, 'USAGE'), true)
+    END AS may_migrate
+FROM pg_database
+LEFT JOIN pg_namespace ON nspname = 'syncer'
+LEFT JOIN pg_class ON relnamespace = pg_namespace.oid AND relname = 'migration'
+WHERE datname = current_database()
+
 -- name: version
 -- Postgres's version number, as 150004. One row.
 SELECT current_setting('server_version_num')::integer

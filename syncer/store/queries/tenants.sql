@@ -38,14 +38,24 @@ SELECT tenant_id, $2, $3, $4, $5 FROM syncer.tenant WHERE slug = $1
 RETURNING calendar_id
 
 -- name: set_state
--- Pauses or resumes a tenant. $1 slug text, $2 state text. Gives whether it changed; no row when there is none.
+-- Pauses or resumes a tenant; resuming makes its parked calendars due at once, also when it was active.
+-- $1 slug text, $2 state text. Gives whether the state changed and how many were parked; no row when there is none.
+-- Not FOR UPDATE: workers' commits lock a calendar first and its tenant's key after it.
 WITH before AS (
-    SELECT tenant_id, state FROM syncer.tenant WHERE slug = $1 FOR UPDATE
+    SELECT tenant_id, state FROM syncer.tenant WHERE slug = $1 FOR NO KEY UPDATE
 ), changed AS (
     UPDATE syncer.tenant SET state = $2 FROM before
     WHERE tenant.tenant_id = before.tenant_id AND before.state <> $2
+), parked AS (
+    SELECT calendar.tenant_id, calendar_id FROM syncer.calendar JOIN before USING (tenant_id)
+    WHERE calendar.state = 'parked' AND $2 = 'active'
+    ORDER BY calendar_id FOR NO KEY UPDATE OF calendar
+), unparked AS (
+    UPDATE syncer.calendar SET state = 'active', reason = NULL, failures = 0, next_look_at = NULL FROM parked
+    WHERE calendar.tenant_id = parked.tenant_id AND calendar.calendar_id = parked.calendar_id
+    RETURNING calendar.calendar_id
 )
-SELECT state <> $2 AS changed FROM before
+SELECT state <> $2 AS has_changed, (SELECT count(*) FROM unparked) AS unparked FROM before
 
 -- name: release
 -- Lets the held deletions of one calendar through: they are due at once. $1 tenant slug text, $2 google_id text.
