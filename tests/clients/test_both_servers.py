@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -172,6 +173,14 @@ async def test_a_fault_there_is_a_retry_here(vendor: Vendor, fault: str, *, is_i
     outcome = await vendor.apply(ChangeKind.UPDATE, 2, "k2", WANTED)
     assert isinstance(outcome, Retry)
     assert outcome.is_in_doubt is is_in_doubt
+    assert isinstance(await vendor.apply(ChangeKind.UPDATE, 2, "k2", WANTED), Applied)
+
+
+async def test_a_secret_that_was_renewed_is_used_without_a_restart(vendor: Vendor, put: Put, tmp_path: Path) -> None:
+    right = (tmp_path / "credentials" / "hook").read_text()
+    put("hook", "whsec_" + "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0LXNlY3JldA==")
+    assert isinstance(await vendor.apply(ChangeKind.UPDATE, 2, "k2", WANTED), Retry)
+    put("hook", right)
     assert isinstance(await vendor.apply(ChangeKind.UPDATE, 2, "k2", WANTED), Applied)
 
 

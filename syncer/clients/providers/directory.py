@@ -62,7 +62,11 @@ class Providers:
             provider = self.of(tenant)
         except OperatorError as error:
             return Retry(reason=str(error))
-        return await provider.apply(change)
+        outcome = await provider.apply(change)
+        if isinstance(outcome, Retry):
+            # Made anew for the next try: its secret may have been renewed meanwhile.
+            self._made_by_account_id.pop(tenant.account_id, None)
+        return outcome
 
     def _made(self, account: _Account) -> Provider:
         factory = self._factory(account.provider)
