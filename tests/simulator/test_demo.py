@@ -279,7 +279,9 @@ def test_every_meeting_follows_and_nothing_stays_behind(
 
     code = invoke(["demo", "--json", "--calendars", "2", *options])
 
-    told = json.loads(capsys.readouterr().out)
+    said = capsys.readouterr()
+    assert said.out, said.err
+    told = json.loads(said.out)
     assert told["findings"] == []
     assert (code, told["converged"], told["unsettled"], told["missing"]) == (0, True, None, [])
     assert told["held"] == told["released"] >= 25

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+from asyncio import sleep
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from syncer.model.errors import StoreError
 from syncer.simulator.people.record import Json
 from syncer.store import tenants
 from syncer.store.database import Database
@@ -34,6 +37,8 @@ _REMOVE_ACCOUNTS = """
 DELETE FROM syncer.provider_account a WHERE starts_with(a.credential, 'file:' || $1 || '-')
     AND NOT EXISTS (SELECT FROM syncer.tenant t WHERE t.account_id = a.account_id)
 """
+_TRIES = 5
+_TRY_SECONDS = 0.5
 _REMOVE_PROJECT = "DELETE FROM syncer.project WHERE slug = $1"
 
 
@@ -80,7 +85,15 @@ class Ledger:
         return at if isinstance(at, datetime) else None
 
     async def remove(self) -> None:
-        """Take all rows of the demo out again."""
+        """Take all rows of the demo out again; what a killed worker sent last may still be in the way for a moment."""
+        for _ in range(_TRIES - 1):
+            with suppress(StoreError):
+                await self._remove()
+                return
+            await sleep(_TRY_SECONDS)
+        await self._remove()
+
+    async def _remove(self) -> None:
         await self.database.run(_REMOVE_TENANTS, self.project)
         await self.database.run(_REMOVE_ACCOUNTS, self.project)
         await self.database.run(_REMOVE_PROJECT, self.project)
