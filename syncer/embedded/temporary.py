@@ -10,11 +10,11 @@ import shutil
 import signal
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
-from syncer.embedded import binaries, cluster, locks, postmaster, process, server
+from syncer.embedded import binaries, cluster, folders, locks, postmaster, process, server
 from syncer.embedded.account import Account
 from syncer.embedded.cluster import Cluster
 from syncer.embedded.errors import EmbeddedError
@@ -22,7 +22,6 @@ from syncer.embedded.process import Running
 from syncer.embedded.server import Server
 
 _PREFIX = "syncer-postgres-"
-_LOCK = "owner.lock"
 _REAP_SECONDS = 5.0
 _MEMORY = Path("/dev/shm")  # noqa: S108 (only folders of our own making are used in it)
 _MEMORY_BYTES = 2 * 2**30
@@ -42,7 +41,7 @@ async def throwaway(*, pg_bin: Path | None = None) -> AsyncIterator[Server]:
     account = Account.chosen()
     found = await asyncio.to_thread(binaries.find, pg_bin, account)
     await asyncio.to_thread(reap)
-    with _new_folder(base_for(account)) as folder:
+    with folders.owned(_PREFIX, base_for(account)) as folder:
         wanted = Cluster(folder, account, _OPTIONS)
         cluster.prepare(wanted)
         await cluster.create(wanted, found, is_lasting=False)
@@ -62,7 +61,7 @@ def reap() -> None:
 
 
 def _reap_one(folder: Path) -> None:
-    with locks.opened(folder / _LOCK) as lock:
+    with locks.opened(folder / folders.LOCK) as lock:
         if not locks.taken(lock):
             return
         left = postmaster.of(folder / "data")
@@ -93,18 +92,3 @@ def _bases() -> list[Path]:
     chosen = [Path(os.environ["TMPDIR"])] if os.environ.get("TMPDIR") else []
     places = [*chosen, _MEMORY, Path(tempfile.gettempdir()), Path("/tmp"), Path("/var/tmp")]  # noqa: S108
     return list(dict.fromkeys(place.resolve() for place in places if place.is_dir()))
-
-
-@contextmanager
-def _new_folder(base: Path) -> Iterator[Path]:
-    """A new folder, removed at the end. It gets the name by which it is found only once its lock is held."""
-    hidden = Path(tempfile.mkdtemp(prefix=f".{_PREFIX}", dir=base))
-    folder = hidden.with_name(hidden.name[1:])
-    try:
-        with locks.opened(hidden / _LOCK) as lock:
-            locks.taken(lock)
-            hidden.rename(folder)
-            yield folder
-    finally:
-        shutil.rmtree(hidden, ignore_errors=True)
-        shutil.rmtree(folder, ignore_errors=True)

@@ -18,6 +18,7 @@ from pydantic import SecretStr
 
 from syncer.cli.application import invoke
 from syncer.cli.demo import show
+from syncer.embedded import folders
 from syncer.model.errors import OperatorError
 from syncer.settings import Settings
 from syncer.simulator.demo import latency, remains
@@ -212,7 +213,7 @@ async def _set_up_and_leave(dsn: str, tell: Callable[[str], None]) -> None:
 
 def test_the_folder_of_a_demo_that_goes_on_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    with remains.new_folder() as folder:
+    with folders.owned(remains.PREFIX) as folder:
         assert remains.reap_folders() == []
         assert folder.is_dir()
     assert list(tmp_path.iterdir()) == []

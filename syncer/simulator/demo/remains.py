@@ -7,17 +7,15 @@ import shutil
 import tempfile
 import time
 from asyncio import sleep
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
-from syncer.embedded import EmbeddedError, locks
+from syncer.embedded import EmbeddedError, folders, locks
 from syncer.model.errors import OperatorError
 from syncer.simulator.demo.ledger import Ledger
 from syncer.store.database import Database
 
 PREFIX = "syncer-demo-"
-LOCK = "owner.lock"
 _LEASE_SECONDS = 5.0
 _POLL_SECONDS = 0.1
 _PROJECTS = "SELECT slug FROM syncer.project ORDER BY slug"
@@ -66,29 +64,14 @@ def reap_folders() -> list[str]:
     for folder in sorted(Path(tempfile.gettempdir()).glob(f"{PREFIX}*")):
         with suppress(OSError, EmbeddedError):  # another demo may be removing the same one
             is_ours = folder.lstat().st_uid == os.geteuid() and not folder.is_symlink()
-            if is_ours and (folder / LOCK).is_file() and _is_removed(folder):
+            if is_ours and (folder / folders.LOCK).is_file() and _is_removed(folder):
                 removed.append(f"folder {folder}")
     return removed
 
 
 def _is_removed(folder: Path) -> bool:
-    with locks.opened(folder / LOCK) as lock:
+    with locks.opened(folder / folders.LOCK) as lock:
         if not locks.taken(lock):
             return False
         shutil.rmtree(folder)
     return True
-
-
-@contextmanager
-def new_folder() -> Iterator[Path]:
-    """A new folder, removed at the end. It gets the name by which it is found only once its lock is held."""
-    hidden = Path(tempfile.mkdtemp(prefix=f".{PREFIX}"))
-    folder = hidden.with_name(hidden.name[1:])
-    try:
-        with locks.opened(hidden / LOCK) as lock:
-            locks.taken(lock)
-            hidden.rename(folder)
-            yield folder
-    finally:
-        shutil.rmtree(hidden, ignore_errors=True)
-        shutil.rmtree(folder, ignore_errors=True)

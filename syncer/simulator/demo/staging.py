@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from syncer import embedded
+from syncer.embedded import folders
 from syncer.model.calendar import Matcher, Policy
 from syncer.model.errors import OperatorError
 from syncer.settings import Settings
@@ -77,7 +78,7 @@ async def staged(wishes: Wishes, settings: Settings, tell: Callable[[str], None]
         dsn = await _database(stack, settings)
         database = await stack.enter_async_context(Database.opened(dsn, connections=2))
         await _tidy(database, tell)
-        folder = stack.enter_context(remains.new_folder())
+        folder = stack.enter_context(folders.owned(remains.PREFIX))
         ledger = Ledger(database, places[0].tenant.rpartition("-")[0])
         # First, for it is by its project that a demo which was killed is known, and its clock with it.
         stack.push_async_callback(ledger.remove)
