@@ -144,6 +144,33 @@ async def test_a_worker_that_ends_by_itself_is_told_with_its_last_words(tmp_path
         await asyncio.wait_for(watch(worker), 30)
 
 
+async def test_a_worker_that_we_kill_did_not_end_by_itself(tmp_path: Path) -> None:
+    worker = Worker({"SYNCER_DATABASE_URL": "nowhere"}, tmp_path / "worker.log")
+    await worker.start()
+
+    killing = asyncio.create_task(worker.kill())
+    while not killing.done():
+        await asyncio.sleep(0)
+        worker.check()
+
+    assert worker.kills == 1
+
+
+async def test_a_kill_that_is_called_off_leaves_room_for_the_next_worker(tmp_path: Path) -> None:
+    worker = Worker({"SYNCER_DATABASE_URL": "nowhere"}, tmp_path / "worker.log")
+    await worker.start()
+    killing = asyncio.create_task(worker.kill())
+    await asyncio.sleep(0)
+    killing.cancel()
+    await asyncio.gather(killing, return_exceptions=True)
+
+    worker.check()
+    await worker.start()
+
+    with pytest.raises(OperatorError, match="SYNCER_DATABASE_URL"):
+        await asyncio.wait_for(watch(worker), 30)
+
+
 THEIRS = (
     "INSERT INTO syncer.provider_account (provider, credential) VALUES ('webhook', 'file:x');"
     "INSERT INTO syncer.project (slug) VALUES ('{0}');"

@@ -51,17 +51,19 @@ class Worker:
 
     async def kill(self) -> None:
         """SIGKILL."""
-        if self._process is not None:
+        if (process := self._let_go()) is not None:
             self.kills += 1
-            await self._end(signal.SIGKILL)
+            await _end(process, signal.SIGKILL)
 
     async def stop(self) -> None:
         """SIGTERM, and SIGKILL when that takes too long."""
+        if (process := self._let_go()) is None:
+            return
         try:
             async with asyncio.timeout(_STOP_SECONDS):
-                await self._end(signal.SIGTERM)
+                await _end(process, signal.SIGTERM)
         except TimeoutError:
-            await self._end(signal.SIGKILL)
+            await _end(process, signal.SIGKILL)
 
     def check(self) -> None:
         """Raises OperatorError with the end of its log when it ended by itself."""
@@ -77,10 +79,13 @@ class Worker:
         os.close(handle)
         return Path(shutil.copy(self.log_path, name))
 
-    async def _end(self, bell: signal.Signals) -> None:
-        if self._process is None:
-            return
-        if self._process.returncode is None:
-            self._process.send_signal(bell)
-            await self._process.wait()
-        self._process = None
+    def _let_go(self) -> Process | None:
+        """From here on its end is our doing, however late we learn of it."""
+        process, self._process = self._process, None
+        return process
+
+
+async def _end(process: Process, bell: signal.Signals) -> None:
+    if process.returncode is None:
+        process.send_signal(bell)
+        await process.wait()
