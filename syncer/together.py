@@ -39,6 +39,10 @@ class Together(Generic[Asked, Answered]):
         self._goes = asyncio.Semaphore(at_once)
         self._waiting: deque[tuple[Asked, asyncio.Future[Answered]]] = deque()
 
+    def __len__(self) -> int:
+        """How many pieces wait for their go."""
+        return len(self._waiting)
+
     async def __call__(self, asked: Asked) -> Answered:
         """Has one piece done, and gives what came of it."""
         future: asyncio.Future[Answered] = asyncio.get_running_loop().create_future()

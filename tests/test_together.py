@@ -7,6 +7,7 @@ import pytest
 
 from syncer.model.errors import StoreRefused, StoreUnavailable
 from syncer.together import Together
+from tests.waiting import until
 
 
 class Work:
@@ -44,7 +45,7 @@ async def test_what_comes_meanwhile_goes_next() -> None:
     first = asyncio.create_task(double(1))
     await work.begun.wait()
     later = [asyncio.create_task(double(number)) for number in (2, 3)]
-    await asyncio.sleep(0)
+    await until(lambda: len(double) == 2)
     work.gate.set()
 
     assert await asyncio.gather(first, *later) == [2, 4, 6]
@@ -79,7 +80,7 @@ async def test_who_gives_up_before_its_go_is_left_out() -> None:
     first = asyncio.create_task(double(1))
     await work.begun.wait()
     gone, stays = asyncio.create_task(double(2)), asyncio.create_task(double(3))
-    await asyncio.sleep(0)
+    await until(lambda: len(double) == 2)
     gone.cancel()
     work.gate.set()
 

@@ -32,6 +32,7 @@ from syncer.simulator.demo.worker import Worker
 from syncer.simulator.judge.verdict import Finding, Standing, Verdict
 from syncer.simulator.people.record import Edit, Kind, Meant, Reference
 from syncer.store.database import Database
+from tests.waiting import until
 
 EXPORT = Path(__file__).parent / "exports" / "team.ics"
 WHERE = Reference("tenant-1", "ana@tenant-1.test", "e1")
@@ -160,7 +161,7 @@ async def test_a_kill_that_is_called_off_leaves_room_for_the_next_worker(tmp_pat
     worker = Worker({"SYNCER_DATABASE_URL": "nowhere"}, tmp_path / "worker.log")
     await worker.start()
     killing = asyncio.create_task(worker.kill())
-    await asyncio.sleep(0)
+    await until(lambda: worker.kills == 1)
     killing.cancel()
     await asyncio.gather(killing, return_exceptions=True)
 
