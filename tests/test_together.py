@@ -26,8 +26,8 @@ class Work:
         return [number * 2 if number >= 0 else StoreRefused("below zero") for number in asked]
 
 
-def together(work: Work, most: int = 10) -> Together[int, int]:
-    return Together(work, broken_off=lambda: StoreUnavailable("broken off"), most=most)
+def together(work: Work, *, at_once: int = 1) -> Together[int, int]:
+    return Together(work, broken_off=lambda: StoreUnavailable("broken off"), most=10, at_once=at_once)
 
 
 async def test_what_waits_at_the_same_moment_goes_together_up_to_the_limit() -> None:
@@ -87,3 +87,46 @@ async def test_who_gives_up_before_its_go_is_left_out() -> None:
     assert await stays == 6
     assert await first == 2
     assert work.goes == [[1], [3]]
+
+
+@pytest.mark.parametrize("at_once", [1, 2, 4])
+async def test_every_piece_is_done_once_however_many_goes_are_under_way(at_once: int) -> None:
+    work = Work()
+    double = together(work, at_once=at_once)
+
+    found = await asyncio.gather(*(double(number) for number in range(95)))
+
+    assert found == [number * 2 for number in range(95)]
+    assert sorted(number for go in work.goes for number in go) == list(range(95))
+    assert all(work.goes)
+    assert len(double) == 0
+
+
+async def test_a_second_go_does_not_wait_for_the_first() -> None:
+    work = Work()
+    double = together(work, at_once=2)
+    work.gate.clear()
+    first = asyncio.create_task(double(1))
+    await work.begun.wait()
+    second = asyncio.create_task(double(2))
+    await until(lambda: len(work.goes) == 2)
+    work.gate.set()
+
+    assert [await first, await second] == [2, 4]
+
+
+async def test_who_goes_away_when_its_turn_to_lead_has_come_hands_it_on() -> None:
+    work = Work()
+    double = together(work)
+    work.gate.clear()
+    first = asyncio.create_task(double(1))
+    await work.begun.wait()
+    gone, stays = asyncio.create_task(double(2)), asyncio.create_task(double(3))
+    await until(lambda: len(double) == 2)
+    first.add_done_callback(lambda _: gone.cancel())
+    work.gate.set()
+
+    assert await asyncio.wait_for(stays, 10) == 6
+    assert await first == 2
+    assert gone.cancelled()
+    assert await double(4) == 8

@@ -42,7 +42,8 @@ class State(Enum):
     """Where a conference is in its life.
 
     watched: another tenant owns the meeting. leaving: no link is left, deletion waits for the grace or a look.
-    held: a person must release the deletion. gone: the provider has no such meeting.
+    held: its deletion waits for a person: the guard holds it or, once was_released, the provider did not do it.
+    gone: the provider has no such meeting.
     detached: no longer ours to touch (matchers or tenant changed).
     """
 
@@ -63,7 +64,8 @@ class Conference:
     applied_version: the wanted_version that the meeting was last left with. applied: that state.
     meeting: the provider's last word. is_in_doubt: a call's outcome is unknown.
     unlinked_at: when the last link went. strayed_at: when a link last went that was not the driver's. was_detached: a
-    link went by no user's act. delete_after: not before then. was_released: a person let the deletion pass.
+    link went by no user's act. delete_after: not before then. was_released: the guard lets the deletion
+    pass, by a person's word or because it got as far as the provider.
     reason: why it is not as wanted, as it was told last.
     driver, driver_event_id: the link that decides, or that decided last.
     """
@@ -90,6 +92,16 @@ class Conference:
     failures: int = 0
     next_try_at: datetime | None = None
     read_back_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderAccount:
+    """Where meetings live. provider: entry-point name. settings: a URL, …. credential: reference."""
+
+    account_id: int
+    provider: str
+    settings: tuple[tuple[str, str], ...]
+    credential: str
 
 
 class ChangeKind(Enum):

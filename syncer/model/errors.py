@@ -9,13 +9,17 @@
     └── OutsideError         somebody else's server
         ├── Unreachable        no connection, cut, timed out, 5xx: the outcome of a write is unknown
         ├── Throttled          come back later
+        ├── DaySpent           the project's requests for the day are spent: none until Google's next day
+        ├── UseLimit           the acting user's writes are refused for hours or longer; reads go on
         ├── TokenRefused       401: the access token is not accepted
         ├── GrantLost          the grant itself is gone: a person must consent again
+        ├── SetUpWrong         the project, its API or the consent's scope: the operator must mend it
         ├── AccessDenied       a permission is missing; it stays so until somebody repairs it
         ├── Missing            404: never there, or no access
         ├── AlreadyGone        410 `deleted`: what we wanted gone is gone
         ├── CursorExpired      410 `fullSyncRequired`, or a sync token that is not accepted
         ├── Conflict           412 or 409: it changed under us
+        ├── Crowded            409 `conflict`: another request of its batch was in the way
         ├── Refused            400 and its kin: this one request will never be accepted
         └── Unreadable         an answer that is not what was asked for
 
@@ -86,15 +90,19 @@ class OutsideError(SyncerError):
     """Another server failed us.
 
     host: its name. status: HTTP status, 0 where there was none. reason: the server's short word for it, or ours.
-    retry_after_seconds: what the server asked for, if it did.
+    retry_after_seconds: what the server asked for, if it did. advice: what a person can do, part of the message.
     """
 
-    def __init__(self, host: str, status: int, reason: str, *, retry_after_seconds: float | None = None) -> None:
-        super().__init__(f"{host} answered {status} {reason}" if status else f"{host}: {reason}")
+    def __init__(
+        self, host: str, status: int, reason: str, *, retry_after_seconds: float | None = None, advice: str = ""
+    ) -> None:
+        said = f"{host} answered {status} {reason}" if status else f"{host}: {reason}"
+        super().__init__(f"{said}; {advice}" if advice else said)
         self.host = host
         self.status = status
         self.reason = reason
         self.retry_after_seconds = retry_after_seconds
+        self.advice = advice
 
 
 class Unreachable(OutsideError):
@@ -107,14 +115,35 @@ class Throttled(OutsideError):
     remedy = Remedy.WAIT
 
 
-class TokenRefused(OutsideError):
-    """401: the access token is not accepted (any more)."""
+class DaySpent(OutsideError):
+    """No request of the whole project is taken before the quota's next day."""
 
-    remedy = Remedy.ASK
+    remedy = Remedy.STOP
+
+
+class UseLimit(OutsideError):
+    """The acting user has used up what a user may write; what is read is not concerned."""
+
+    remedy = Remedy.PARK
+
+
+class TokenRefused(OutsideError):
+    """401: the access token is not accepted (any more).
+
+    Of a token that was got just now it is a passing fault: a grant that is gone is refused where tokens are got.
+    """
+
+    remedy = Remedy.AGAIN
 
 
 class GrantLost(OutsideError):
     """The token endpoint refuses the grant itself."""
+
+    remedy = Remedy.ASK
+
+
+class SetUpWrong(OutsideError):
+    """403 because of how the project or the consent is set up: everything of theirs is refused alike."""
 
     remedy = Remedy.ASK
 
@@ -147,6 +176,12 @@ class Conflict(OutsideError):
     """412 or 409: the event is no longer the one that the decision was made on."""
 
     remedy = Remedy.LOOK_AGAIN
+
+
+class Crowded(OutsideError):
+    """409 `conflict`: refused only because of another request of the same batch. The same again, alone."""
+
+    remedy = Remedy.AGAIN
 
 
 class Refused(OutsideError):

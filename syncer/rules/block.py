@@ -18,6 +18,9 @@ _BEFORE = rf"(?:(?:\r\n){{2}}|(?i:<p>)|{_BREAK}{{0,2}})"
 _AFTER = rf"(?:(?i:</p>)|\r\n|{_BREAK})?"
 # A block begins at the last first marker before an end: a user who typed one of them loses nothing by it.
 _BLOCK = re.compile(rf"{_BEFORE}{_FIRST_FOUND}((?:(?!{_FIRST_FOUND}).)*?){_LAST_FOUND}({_AFTER})", re.DOTALL)
+_GAP_LIMIT = 32  # no gap that Google or we put before a block is longer
+_FIRST_MARK = re.compile(_FIRST_FOUND)
+_MARK = re.compile(rf"-----{_BLANK}(?:(?P<end>end){_BLANK}of{_BLANK})?meeting{_BLANK}-----")
 _NOTHING = re.compile(r"(?:\s|&nbsp;|(?i:<br\s*/?>|</?p>))*")
 _IN_A_VALUE = re.compile(r"-----(?= (?:end of )?meeting -----)")
 _TAG = re.compile(r"<[^<>]*>")
@@ -31,10 +34,23 @@ def split(description: str | None) -> tuple[str | None, str | None]:
     Lines of several blocks come one after the other: that is no meeting's text, so they are written anew as one.
     """
     own, inner = description or "", []
-    while (found := _BLOCK.search(own)) is not None:
+    while (found := _first_block(own)) is not None:
         inner.append(_plain(found.group(1)))
         own = _without(own, found)
     return own or None, "\n".join(inner) if inner else None
+
+
+def _first_block(text: str) -> re.Match[str] | None:
+    # Markers alone are looked for first: most texts hold none, and to search for a whole block is far dearer.
+    first = _FIRST_MARK.search(text)
+    while first is not None:
+        mark = _MARK.search(text, first.end())
+        if mark is None:
+            return None
+        if mark.group("end"):
+            return _BLOCK.search(text, max(0, first.start() - _GAP_LIMIT))
+        first = mark
+    return None
 
 
 def _without(description: str, found: re.Match[str]) -> str:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, fields, replace
 from datetime import date, datetime
 from urllib.parse import urlsplit
 
+from msgspec import structs
+
 from syncer.model.calendar import Event, Link, When
 from syncer.model.conference import Change, ChangeKind, Conference, Meeting, Wanted
 from syncer.rules import block
@@ -57,7 +59,7 @@ def _comparable(state: Wanted) -> Wanted:
 
 
 def _bare(when: When) -> When:
-    return replace(when, time_zone=None)
+    return When(at=when.at, day=when.day)
 
 
 def update(conference: Conference, tenant: str, aim: Wanted) -> Change:
@@ -156,7 +158,8 @@ def _location(link: Link, meeting: Meeting) -> Patch | None:
     is_ours = link.rung == "location" and _host(event.shown.location) == _host(meeting.join_url)
     # A place that the user wrote is theirs; and a location says neither passcode nor numbers.
     is_free = not event.shown.location or event.shown.location in event.shown.join_urls or is_ours
-    says_enough = is_shown(replace(event, shown=replace(event.shown, location=meeting.join_url)), meeting)
+    written = structs.replace(event, shown=structs.replace(event.shown, location=meeting.join_url))
+    says_enough = is_shown(written, meeting)
     if not (is_free and says_enough and meeting.join_url):
         return None
     return Patch("location", (("location", meeting.join_url),))

@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from enum import Enum
 
-from syncer.model.calendar import Calendar, CalendarKey, ConferenceSolution, Event, Link, Policy, When
+from syncer.model.calendar import Calendar, CalendarKey, ConferenceSolution, Event, Link, Policy, Value, When
 from syncer.rules import match
 
 
-@dataclass(frozen=True, slots=True)
-class Put:
+class Put(Value, frozen=True):
     """The event is a link to this meeting.
 
     is_news: something that the meeting or its guests see has changed. is_users: and not only what we write back.
@@ -25,8 +24,7 @@ class Put:
     is_users: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Drop:
+class Drop(Value, frozen=True):
     """The event's link goes. is_detaching: not by a user's act, so nothing may be deleted for it."""
 
     event_id: str
@@ -34,8 +32,7 @@ class Drop:
     is_detaching: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Note:
+class Note(Value, frozen=True):
     """The event makes no link, and `explain` should say why. kind: guest or series."""
 
     event_id: str
@@ -44,8 +41,7 @@ class Note:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Pass:
+class Pass(Value, frozen=True):
     """The event says nothing about any link."""
 
     event_id: str
@@ -71,6 +67,8 @@ class Sight:
 
 def link(event: Event, known: Link | None, sight: Sight) -> Decision:
     """What one entry means for the link that it has (`known`) or could have."""
+    if known is None and event.solution is None:
+        return Pass(event.event_id)  # most entries: there is no link, and nothing that could make one
     if event.is_cancelled:
         return Drop(event.event_id, "the event was deleted, or moved away") if known else Pass(event.event_id)
     meeting_id = match.meeting_id(event.solution, sight.policy.matchers)

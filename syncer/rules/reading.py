@@ -48,16 +48,17 @@ def _own(cursor: Cursor) -> str:
     return cursor.pin.rpartition(">")[2]
 
 
-def advanced(cursor: Cursor, page: Page, current_pin: str) -> Cursor:
-    """The cursor after this page. The sync token moves with the last page only.
+def advanced(calendar: Calendar, page: Page, policy: Policy) -> Cursor:
+    """The calendar's cursor after this page. The sync token moves with the last page only.
 
-    current_pin: what a cursor that is pinned to nothing yet is pinned to. Any other keeps what its read began with.
+    A cursor that is pinned to nothing yet is pinned to what there is now; any other keeps what its read began with.
     Raises Unreadable on a last page without a sync token: an answer that is broken, for nothing we ask suppresses it.
     Source: Calendar API, "Synchronize resources efficiently".
     """
+    cursor = calendar.cursor
     if page.next_page_token is not None:
         return replace(cursor, page_token=page.next_page_token)
     if page.next_sync_token is None:
         raise Unreadable("Google", 200, "a last page without a sync token")
-    own = _own(cursor) or current_pin
+    own = _own(cursor) or pin(calendar, policy)
     return replace(cursor, sync_token=page.next_sync_token, page_token=None, is_full_read=False, pin=own)

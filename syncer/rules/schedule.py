@@ -1,25 +1,28 @@
-"""Which calendars are due: in memory, in columns, from a hash and the clock. Nothing is stored for an idle one."""
+"""Which calendars are due: in memory, in columns, from a hash and the clock. Nothing is stored for an idle one.
+
+A calendar is known by its slot here, a small number. Due times stand in an array; what comes due about the same time
+lies in one bucket, unsorted, so that a due time costs a few bytes and no object.
+"""
 
 import hashlib
 import heapq
+import math
 from array import array
-from collections.abc import Iterable, Set
+from collections.abc import Iterable
 from datetime import datetime
 
 from syncer.model.calendar import CalendarKey
 
 _NEVER = float("-inf")
 _GONE = float("inf")
+_BUCKETS_A_CYCLE = 64
+_WIDEST_BUCKET_SECONDS = 1.0
 
 
-def first_due(key: CalendarKey, now: float, cycle_seconds: float) -> float:
-    """When a calendar's turn in the running cycle is: the same phase after each restart, so nothing storms.
-
-    now, result: seconds since the epoch; the result lies in [now, now + cycle).
-    """
+def phase(key: CalendarKey) -> float:
+    """Where in a cycle a calendar's turn is, 0.0-1.0: the same after each restart, so that nothing storms."""
     text = f"{key.tenant_id}/{key.calendar_id}".encode()
-    phase = int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "big") / 2**64 * cycle_seconds
-    return now + (phase - now) % cycle_seconds
+    return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "big") / 2**64
 
 
 class Schedule:
@@ -30,79 +33,105 @@ class Schedule:
 
     def __init__(self, cycle_seconds: float) -> None:
         self._cycle_seconds = cycle_seconds
-        self._keys: list[CalendarKey] = []
-        self._slots: dict[CalendarKey, int] = {}
+        self._bucket_seconds = min(cycle_seconds / _BUCKETS_A_CYCLE, _WIDEST_BUCKET_SECONDS)
+        self._phase = array("f")
         self._due = array("d")
         self._looked = array("d")
-        self._queue: list[tuple[float, int]] = []
+        self._buckets: dict[int, array[int]] = {}
+        self._numbers: list[int] = []
 
-    def __len__(self) -> int:
-        return len(self._slots)
+    def keep(self, slot: int, key: CalendarKey, now: datetime, *, is_urgent: bool) -> None:
+        """Serve this calendar from now on: at its own phase of the cycle, or at once.
 
-    def keep(self, keys: Iterable[CalendarKey], now: datetime, *, urgent: Set[CalendarKey] = frozenset()) -> None:
-        """Make these the calendars that are served; missing ones are dropped.
-
-        New ones come due at their own phase of the cycle, so that a restart does not storm; urgent ones at once.
+        slot: one that was kept before, or the next one.
         """
-        kept = set(keys)
-        for key in [known for known in self._slots if known not in kept]:
-            self._due[self._slots.pop(key)] = _GONE
-        for key in kept - self._slots.keys():
-            at = now.timestamp()
-            self._add(key, at if key in urgent else first_due(key, at, self._cycle_seconds))
+        if slot == len(self._due):
+            self._phase.append(0.0)
+            self._looked.append(_NEVER)
+            self._due.append(_GONE)
+        self._phase[slot] = phase(key)
+        self._looked[slot] = _NEVER
+        at = now.timestamp()
+        self._set(slot, at - self._bucket_seconds if is_urgent else self._turn(slot, at))
 
-    def _add(self, key: CalendarKey, due: float) -> None:
-        slot = len(self._keys)
-        self._keys.append(key)
-        self._slots[key] = slot
-        self._looked.append(_NEVER)
-        self._due.append(due)
-        heapq.heappush(self._queue, (due, slot))
+    def drop(self, slot: int) -> None:
+        """Serve it no longer."""
+        self._due[slot] = _GONE
+        self._looked[slot] = _NEVER
 
-    def due(self, now: datetime, limit: int) -> list[CalendarKey]:
-        """Up to `limit` calendars that are due, longest due first."""
-        found: list[CalendarKey] = []
-        while self._queue and self._queue[0][0] <= now.timestamp() and len(found) < limit:
-            due, slot = heapq.heappop(self._queue)
-            if self._due[slot] == due:
-                self._due[slot] = _GONE
-                found.append(self._keys[slot])
+    def due(self, now: datetime, limit: int) -> list[int]:
+        """Up to `limit` calendars that are due, those that have been for longest about first."""
+        at = now.timestamp()
+        found: list[int] = []
+        while self._numbers and self._numbers[0] * self._bucket_seconds <= at and len(found) < limit:
+            number = self._numbers[0]
+            later = self._take(number, at, limit, found)
+            if later:
+                self._buckets[number].extend(later)
+                break
+            if not self._buckets[number]:
+                del self._buckets[heapq.heappop(self._numbers)]
         return found
 
-    def looked(self, key: CalendarKey, began_at: datetime, now: datetime) -> None:
-        """A look that began then has ended well: due again at the calendar's own phase of the next cycle."""
-        slot = self._slots.get(key)
-        if slot is not None:
-            self._looked[slot] = began_at.timestamp()
-            self._set(slot, first_due(key, now.timestamp() + self._cycle_seconds / 4, self._cycle_seconds))
+    def _take(self, number: int, at: float, limit: int, found: list[int]) -> list[int]:
+        """Takes what is due out of a bucket; gives what has been in it too early."""
+        bucket, later = self._buckets[number], []
+        while bucket and len(found) < limit:
+            slot = bucket.pop()
+            due = self._due[slot]
+            if due == _GONE or self._number(due) != number:
+                continue  # it has been set to another time since
+            if due <= at:
+                self._due[slot] = _GONE
+                found.append(slot)
+            else:
+                later.append(slot)
+        return later
 
-    def hurry(self, key: CalendarKey, now: datetime) -> None:
+    def looked(self, slots: Iterable[int], began_at: datetime, now: datetime) -> None:
+        """Looks that began then have ended well: due again at each calendar's own phase of the next cycle."""
+        began, after = began_at.timestamp(), now.timestamp() + self._cycle_seconds / 4
+        for slot in slots:
+            self._looked[slot] = began
+            self._set(slot, self._turn(slot, after))
+
+    def hurry(self, slot: int, now: datetime) -> None:
         """Due at once, unless it is being looked at right now."""
-        slot = self._slots.get(key)
-        if slot is not None and self._due[slot] != _GONE:
-            self._set(slot, now.timestamp())
+        if self._due[slot] != _GONE:
+            # Into a bucket that is over already, so that it waits for no others.
+            self._set(slot, now.timestamp() - self._bucket_seconds)
 
-    def postpone(self, key: CalendarKey, until: datetime) -> None:
+    def postpone(self, slot: int, until: datetime) -> None:
         """Due at `until`, whatever was planned."""
-        slot = self._slots.get(key)
-        if slot is not None:
-            self._set(slot, until.timestamp())
+        self._set(slot, until.timestamp())
 
-    def give_back(self, key: CalendarKey, until: datetime) -> None:
+    def give_back(self, slot: int, until: datetime) -> None:
         """Due at `until`, if it was handed out and nothing was said of it since."""
-        slot = self._slots.get(key)
-        if slot is not None and self._due[slot] == _GONE:
+        if self._due[slot] == _GONE:
             self._set(slot, until.timestamp())
 
-    def looked_at(self, key: CalendarKey) -> float:
+    def looked_at(self, slot: int) -> float:
         """When the last good look of this worker began, in seconds; minus infinity before the first."""
-        slot = self._slots.get(key)
-        return _NEVER if slot is None else self._looked[slot]
+        return self._looked[slot]
 
     def next_due(self) -> float:
-        """The next due time in seconds, infinity when nothing is planned."""
-        return self._queue[0][0] if self._queue else _GONE
+        """When to ask again, in seconds: once all that comes due about the same time has, so that it goes together.
+
+        At most a second, or a 64th of the cycle, after the first due time. Infinity when nothing is planned.
+        """
+        return (self._numbers[0] + 1) * self._bucket_seconds if self._numbers else _GONE
+
+    def _turn(self, slot: int, after: float) -> float:
+        return after + (self._phase[slot] * self._cycle_seconds - after) % self._cycle_seconds
+
+    def _number(self, due: float) -> int:
+        return math.floor(due / self._bucket_seconds)
 
     def _set(self, slot: int, due: float) -> None:
         self._due[slot] = due
-        heapq.heappush(self._queue, (due, slot))
+        number = self._number(due)
+        bucket = self._buckets.get(number)
+        if bucket is None:
+            bucket = self._buckets[number] = array("I")
+            heapq.heappush(self._numbers, number)
+        bucket.append(slot)

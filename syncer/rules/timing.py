@@ -1,7 +1,7 @@
 """When to try again: the only place where a remedy becomes a time."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from enum import Enum
 from typing import assert_never
 
@@ -10,7 +10,13 @@ from syncer.model.errors import OutsideError, Remedy, SyncerError
 _SHORTEST_SECONDS = 1.0
 _LONGEST_SECONDS = 300.0
 _PARKED_SECONDS = 900.0
+_LONGEST_PARKED_SECONDS = 14_400.0
 _ASKED_LIMIT_SECONDS = 86_400.0
+# With a backoff that ends at five minutes, about a day.
+_HELD_AFTER_FAILURES = 400
+# Midnight in California, with summer time and without: one of them is not yet the next day, and costs one request.
+_DAY_BEGINS = (time(7, tzinfo=UTC), time(8, tzinfo=UTC))
+_DAY_SPREAD_SECONDS = 300.0
 
 
 class Standing(Enum):
@@ -39,12 +45,52 @@ def after(error: SyncerError, *, failures: int, now: datetime, jitter: float) ->
         case Remedy.READ_ANEW:
             return Verdict(Standing.READ_ANEW, now if failures <= 1 else retry_at(failures, now=now, jitter=jitter))
         case Remedy.ASK | Remedy.PARK | Remedy.LEAVE:
-            parked = now + timedelta(seconds=_PARKED_SECONDS * (0.75 + 0.5 * jitter))
-            return Verdict(Standing.PARKED, max(parked, _asked_at(asked, now=now, jitter=jitter)))
-        case Remedy.AGAIN | Remedy.WAIT | Remedy.LOOK_AGAIN | Remedy.FORGET | Remedy.STOP:
+            return Verdict(Standing.PARKED, _parked_until(failures, now=now, jitter=jitter, asked_seconds=asked))
+        case Remedy.STOP:
+            return Verdict(Standing.PARKED, next_day_at(now=now, jitter=jitter))
+        case Remedy.AGAIN | Remedy.WAIT | Remedy.LOOK_AGAIN | Remedy.FORGET:
             return Verdict(Standing.ACTIVE, retry_at(failures, now=now, jitter=jitter, asked_seconds=asked))
         case _:
             assert_never(error.remedy)
+
+
+def held_until(failures: int, *, now: datetime, jitter: float) -> datetime | None:
+    """Whether a provider has failed a push for so long that it waits for a person; until when it is not even read.
+
+    failures: in a row, this one included. None while it is still to be retried.
+    """
+    return _parked_until(failures, now=now, jitter=jitter) if failures >= _HELD_AFTER_FAILURES else None
+
+
+def is_held(failures: int) -> bool:
+    """So many failures in a row have had a push held."""
+    return failures >= _HELD_AFTER_FAILURES
+
+
+def next_day_at(*, now: datetime, jitter: float) -> datetime:
+    """When a project whose requests of the day are spent may ask again: Google's days begin at midnight Pacific time.
+
+    Source: Google Cloud, "View and manage quotas": daily quotas reset at midnight Pacific time.
+    """
+    today = now.astimezone(UTC).date()
+    begins = [datetime.combine(today + timedelta(days=days), at) for days in (0, 1) for at in _DAY_BEGINS]
+    return next(at for at in begins if at > now) + timedelta(seconds=_DAY_SPREAD_SECONDS * jitter)
+
+
+def wait_at(since: datetime, *, now: datetime, jitter: float) -> datetime:
+    """When to see again whether something has come about: the longer it is waited for, the more rarely.
+
+    since: when the waiting began. jitter: 0.0-1.0. Never before `now`.
+    """
+    waited = min(max((now - since).total_seconds(), _SHORTEST_SECONDS), _LONGEST_SECONDS)
+    return now + timedelta(seconds=waited * (0.5 + 0.5 * jitter))
+
+
+def _parked_until(failures: int, *, now: datetime, jitter: float, asked_seconds: float | None = None) -> datetime:
+    """A quarter of an hour, then longer each time: whatever is mended resumes by itself."""
+    parked = min(_PARKED_SECONDS * 2 ** (min(max(failures, 1), 30) - 1), _LONGEST_PARKED_SECONDS)
+    at = now + timedelta(seconds=parked * (0.75 + 0.5 * jitter))
+    return max(at, _asked_at(asked_seconds, now=now, jitter=jitter))
 
 
 def retry_at(failures: int, *, now: datetime, jitter: float, asked_seconds: float | None = None) -> datetime:

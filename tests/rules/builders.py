@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from hypothesis import HealthCheck, settings
+from msgspec import structs
 
 from syncer.model.calendar import (
     Calendar,
@@ -65,7 +66,7 @@ def on(text: str) -> When:
 
 
 def solution(meeting_id: str | None = MEETING_ID, **changes: Any) -> ConferenceSolution:
-    return replace(ConferenceSolution(meeting_id, "addOn", "Example Meeting", (URL,)), **changes)
+    return structs.replace(ConferenceSolution(meeting_id, "addOn", "Example Meeting", (URL,)), **changes)
 
 
 def event(event_id: str = "e1", **changes: Any) -> Event:
@@ -85,12 +86,12 @@ def event(event_id: str = "e1", **changes: Any) -> Event:
         solution=solution(),
         shown=Shown(join_urls=(URL,)),
     )
-    return replace(ordinary, **changes)
+    return structs.replace(ordinary, **changes)
 
 
 def tombstone(event_id: str = "e1", **changes: Any) -> Event:
     """A bare one, as incremental reads give it."""
-    return replace(Event(event_id, '"2"', Status.CANCELLED, has_details=False), **changes)
+    return structs.replace(Event(event_id, '"2"', Status.CANCELLED, has_details=False), **changes)
 
 
 def link(read: Event | None = None, *, calendar_id: int = 1, meeting_id: str = MEETING_ID, **changes: Any) -> Link:
@@ -129,7 +130,7 @@ def conference(**changes: Any) -> Conference:
 
 
 def page(**changes: Any) -> Page:
-    return replace(Page((), (), None, "s2", sees_details=True), **changes)
+    return structs.replace(Page((), (), None, "s2", sees_details=True), **changes)
 
 
 def entry(event_id: str = "e1", **changes: Any) -> dict[str, Any]:

@@ -115,6 +115,12 @@ def test_a_long_description_of_blanks_is_read_at_once() -> None:
         assert block.split(long) == (long, None)
 
 
+def test_a_long_description_with_markers_is_read_at_once() -> None:
+    for open_end in (f"{FIRST}\n{'x' * 100_000}", FIRST * 5_000, LAST * 4_000, f"{'x' * 100_000}{LAST}"):
+        assert block.split(open_end) == (open_end, None)
+    assert block.split(f"Agenda\n\n{FIRST}\n{'x' * 100_000}\n{LAST}") == ("Agenda", "x" * 100_000)
+
+
 # Laws
 
 SNIPPETS = [FIRST, LAST, "\n", " ", "<br>", "<p>", "</p>", "&nbsp;", "-----", "meeting", "a", "\r\n", OURS]

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from syncer.model.calendar import Event, Link, Shown, When
 from syncer.model.conference import Change, ChangeKind, Conference, Meeting, Wanted
@@ -276,14 +277,16 @@ def patched(before: Event, patch: compose.Patch) -> Event:
     body: dict[str, Any] = dict(patch.body)
     if "description" in body:
         own, lines = block.split(body["description"])
-        return replace(before, description=own, shown=replace(before.shown, block=lines))
+        return structs.replace(before, description=own, shown=structs.replace(before.shown, block=lines))
     if "location" in body:
-        return replace(before, shown=replace(before.shown, location=body["location"]))
+        return structs.replace(before, shown=structs.replace(before.shown, location=body["location"]))
     points = body["conferenceData"]["entryPoints"]
     videos, phones = ([one for one in points if one["entryPointType"] == kind] for kind in ("video", "phone"))
     passcode = next((one["passcode"] for one in videos if "passcode" in one), None)
     shown = Shown(tuple(one["uri"] for one in videos), passcode, tuple(one["uri"] for one in phones))
-    return replace(before, shown=replace(shown, location=before.shown.location, block=before.shown.block))
+    return structs.replace(
+        before, shown=structs.replace(shown, location=before.shown.location, block=before.shown.block)
+    )
 
 
 @LAW
@@ -303,7 +306,7 @@ def test_no_patch_changes_what_a_meeting_is_wanted_to_be(
     before: Event, told: Meeting, rung: str | None, ladder: tuple[str, ...]
 ) -> None:
     for patch in compose.patches(link(before, rung=rung), told, ladder):
-        own = replace(before, description=before.description or None)
+        own = structs.replace(before, description=before.description or None)
         assert compose.wanted(patched(before, patch)) in (compose.wanted(before), compose.wanted(own))
 
 

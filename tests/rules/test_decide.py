@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from syncer.model.calendar import Event, Link, Matcher, Policy, Shown, Status, When
 from syncer.rules import block, decide, match
@@ -48,7 +49,7 @@ MOVED = Drop("e1", "another calendar organizes the event now")
 DETACHED = Drop("e1", "the tenant's matchers changed", is_detaching=True)
 UNSEEN = sight(sees_details=False)
 REPINNED = sight(is_repinned=True)
-BY_ADDRESS = replace(BOS, organizer=ANA)
+BY_ADDRESS = structs.replace(BOS, organizer=ANA)
 OTHER = event(solution=solution(OTHER_ID))
 AT_EDGE = event(ends=at(-24))
 OLD = event(starts=at(-26), ends=at(-25))
@@ -63,14 +64,14 @@ LADDER = [
     pytest.param(MASTER, None, sight(), SERIES, id="master"),
     pytest.param(EXCEPTION, None, sight(), SERIES, id="exception"),
     pytest.param(MASTER, link(), sight(), SERIES, id="single event made a series keeps its link"),
-    pytest.param(replace(MASTER, solution=None), link(), sight(), SERIES, id="... without its meeting too"),
-    pytest.param(replace(MASTER, solution=None), None, sight(), Pass("e1"), id="series without a meeting"),
-    pytest.param(replace(EXCEPTION, solution=MEET), None, sight(), Pass("e1"), id="series of others"),
+    pytest.param(structs.replace(MASTER, solution=None), link(), sight(), SERIES, id="... without its meeting too"),
+    pytest.param(structs.replace(MASTER, solution=None), None, sight(), Pass("e1"), id="series without a meeting"),
+    pytest.param(structs.replace(EXCEPTION, solution=MEET), None, sight(), Pass("e1"), id="series of others"),
     pytest.param(event(solution=None), link(), UNSEEN, Pass("e1"), id="narrowed access"),
     pytest.param(event(), None, UNSEEN, Pass("e1"), id="narrowed access starts nothing"),
     pytest.param(event(solution=None, has_details=False), link(), sight(), Pass("e1"), id="private stub or free/busy"),
     pytest.param(BOS, None, sight(), GUEST, id="guest's copy"),
-    pytest.param(replace(BOS, solution=None), None, sight(), Pass("e1"), id="guest's copy without a meeting"),
+    pytest.param(structs.replace(BOS, solution=None), None, sight(), Pass("e1"), id="guest's copy without a meeting"),
     pytest.param(BOS, link(), sight(), MOVED, id="organizer changed"),
     pytest.param(BY_ADDRESS, None, sight(), Put(BY_ADDRESS, MEETING_ID, True, True), id="own by address alone"),
     pytest.param(event(solution=None), link(), sight(), SWAPPED, id="conference taken away"),
@@ -185,13 +186,15 @@ FAREWELLS = [
     pytest.param(None, policy(), Farewell.PERHAPS_MOVED, id="not found"),
     pytest.param(tombstone(), policy(), Farewell.PERHAPS_MOVED, id="bare stub"),
     pytest.param(CANCELLED, policy(), Farewell.DELETED, id="deleted by its organizer"),
-    pytest.param(replace(CANCELLED, solution=None), policy(), Farewell.DELETED, id="... without its meeting"),
-    pytest.param(replace(BOS, status=Status.CANCELLED), policy(), Farewell.PERHAPS_MOVED, id="a guest's tombstone"),
+    pytest.param(structs.replace(CANCELLED, solution=None), policy(), Farewell.DELETED, id="... without its meeting"),
+    pytest.param(
+        structs.replace(BOS, status=Status.CANCELLED), policy(), Farewell.PERHAPS_MOVED, id="a guest's tombstone"
+    ),
     pytest.param(event(), policy(), Farewell.STILL_THERE, id="there after all"),
     pytest.param(event(solution=None), policy(), Farewell.DELETED, id="conference taken away"),
     pytest.param(event(solution=MEET), policy(), Farewell.DELETED, id="swapped away"),
     pytest.param(BOS, policy(), Farewell.ELSEWHERE, id="somebody else's event"),
-    pytest.param(replace(BOS, solution=MEET), policy(), Farewell.PERHAPS_MOVED, id="a guest's copy without it"),
+    pytest.param(structs.replace(BOS, solution=MEET), policy(), Farewell.PERHAPS_MOVED, id="a guest's copy without it"),
     pytest.param(HIDDEN, policy(), Farewell.ELSEWHERE, id="alive, but not shown to us"),
     pytest.param(MASTER, policy(), Farewell.ELSEWHERE, id="made a series"),
     pytest.param(event(starts=at(-50), ends=at(-49)), policy(), Farewell.ELSEWHERE, id="too old to be listed again"),
@@ -284,6 +287,13 @@ def test_every_entry_gets_an_answer_that_names_it(read: Event, known: Link | Non
 @given(EVENTS, SIGHTS)
 def test_what_has_no_link_cannot_lose_one(read: Event, seen: decide.Sight) -> None:
     assert not isinstance(decide.link(read, None, seen), Drop)
+
+
+@LAW
+@given(EVENTS, SIGHTS)
+def test_what_has_neither_conference_nor_link_says_nothing(read: Event, seen: decide.Sight) -> None:
+    bare = structs.replace(read, solution=None)
+    assert decide.link(bare, None, seen) == Pass(read.event_id)
 
 
 @LAW

@@ -3,12 +3,13 @@
 from datetime import UTC, date, datetime
 from typing import Any
 
+import msgspec
 import pytest
 
 from syncer.model import errors
-from syncer.model.calendar import When
+from syncer.model.calendar import Event, When
 from syncer.model.errors import OutsideError, Remedy, SyncerError
-from tests.rules.builders import NOW, event, link, page
+from tests.rules.builders import NOW, event, link, on, page, tombstone
 
 NO_TIMES: list[Any] = [
     pytest.param({}, id="neither"),
@@ -26,6 +27,43 @@ def test_a_time_is_an_instant_or_a_day(parts: dict[str, Any]) -> None:
 
 def test_the_first_instant_is_a_time() -> None:
     assert When(at=datetime.min.replace(tzinfo=UTC)).day is None
+
+
+# What rows hold that were written by older versions.
+KEPT_TEXT = (
+    b'{"event_id":"e1","etag":"\\"1\\"","status":"confirmed","has_details":true,"organizer":"ana@tenant-a.test",'
+    b'"is_organizer_self":true,"title":"Design review","description":null,'
+    b'"starts":{"at":null,"day":"2026-12-01","time_zone":null},'
+    b'"ends":{"at":"2026-11-20T14:00:00Z","day":null,"time_zone":null},'
+    b'"created_at":null,"ical_uid":null,"recurring_event_id":null,"original_start":null,"recurrence":[],'
+    b'"attendee_count":2,"solution":{"conference_id":"81234567890","key_type":"addOn","name":"Example Meeting",'
+    b'"uris":["https://meet.example.org/j/81234567890?pwd=a1"],"parameters":[]},'
+    b'"shown":{"join_urls":["https://meet.example.org/j/81234567890?pwd=a1"],"passcode":null,"dial_in":[],'
+    b'"location":null,"block":null}}'
+)
+
+
+def test_an_event_is_kept_in_the_form_it_was_always_kept_in() -> None:
+    kept = event(starts=on("2026-12-01"), created_at=None)
+    assert msgspec.json.encode(kept) == KEPT_TEXT
+    assert msgspec.json.decode(KEPT_TEXT, type=Event) == kept
+
+
+KEPT = [
+    pytest.param(event(), id="timed"),
+    pytest.param(event(starts=on("2026-12-01"), ends=on("2026-12-02"), solution=None), id="all-day"),
+    pytest.param(tombstone(), id="tombstone"),
+]
+
+
+@pytest.mark.parametrize("one", KEPT)
+def test_an_event_comes_back_as_it_was_kept(one: Event) -> None:
+    assert msgspec.json.decode(msgspec.json.encode(one), type=Event) == one
+
+
+def test_an_event_cannot_be_changed() -> None:
+    with pytest.raises(AttributeError):
+        event().title = "another"  # type: ignore[misc]
 
 
 def test_a_link_has_the_version_of_its_event() -> None:
@@ -56,13 +94,17 @@ REMEDIES = {
     errors.StoreRefused: Remedy.LEAVE,
     errors.Unreachable: Remedy.AGAIN,
     errors.Throttled: Remedy.WAIT,
-    errors.TokenRefused: Remedy.ASK,
+    errors.DaySpent: Remedy.STOP,
+    errors.UseLimit: Remedy.PARK,
+    errors.TokenRefused: Remedy.AGAIN,
     errors.GrantLost: Remedy.ASK,
+    errors.SetUpWrong: Remedy.ASK,
     errors.AccessDenied: Remedy.PARK,
     errors.Missing: Remedy.PARK,
     errors.AlreadyGone: Remedy.FORGET,
     errors.CursorExpired: Remedy.READ_ANEW,
     errors.Conflict: Remedy.LOOK_AGAIN,
+    errors.Crowded: Remedy.AGAIN,
     errors.Refused: Remedy.LEAVE,
     errors.Unreadable: Remedy.AGAIN,
 }

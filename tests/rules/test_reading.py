@@ -31,7 +31,7 @@ def looked(ours: Calendar, under: Policy) -> Calendar:
 def paged(ours: Calendar, under: Policy, *, is_last: bool) -> Calendar:
     """The calendar after one more page."""
     read = page() if is_last else MORE
-    return replace(ours, cursor=reading.advanced(ours.cursor, read, reading.pin(ours, under)))
+    return replace(ours, cursor=reading.advanced(ours, read, under))
 
 
 def test_a_new_calendar_is_read_from_the_start() -> None:
@@ -83,15 +83,15 @@ def test_a_first_read_is_not_repinned() -> None:
 
 def test_the_sync_token_moves_with_the_last_page_only() -> None:
     ours = pinned(OLD)
-    between = reading.advanced(ours.cursor, MORE, "")
-    after = reading.advanced(between, page(), "")
+    between = reading.advanced(ours, MORE, OLD)
+    after = reading.advanced(replace(ours, cursor=between), page(), OLD)
     assert (between.sync_token, between.page_token) == ("s1", "p2")
     assert (after.sync_token, after.page_token, after.is_full_read) == ("s2", None, False)
 
 
 def test_a_last_page_without_a_token_is_unreadable() -> None:
     with pytest.raises(Unreadable):
-        reading.advanced(cursor(), page(next_sync_token=None), "")
+        reading.advanced(pinned(OLD), page(next_sync_token=None), OLD)
 
 
 def test_matchers_that_change_stay_a_reason_to_detach_until_the_last_page() -> None:

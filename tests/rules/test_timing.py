@@ -1,6 +1,6 @@
 """A remedy becomes a time: never before now, never too late."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -32,12 +32,18 @@ VERDICTS = [
     (Remedy.WAIT, 1, Standing.ACTIVE, 1.0),
     (Remedy.LOOK_AGAIN, 1, Standing.ACTIVE, 1.0),
     (Remedy.FORGET, 1, Standing.ACTIVE, 1.0),
-    (Remedy.STOP, 1, Standing.ACTIVE, 1.0),
     (Remedy.READ_ANEW, 1, Standing.READ_ANEW, 0.0),
     (Remedy.READ_ANEW, 2, Standing.READ_ANEW, 2.0),
     (Remedy.ASK, 1, Standing.PARKED, 1125.0),
-    (Remedy.PARK, 7, Standing.PARKED, 1125.0),
+    (Remedy.ASK, 2, Standing.PARKED, 2250.0),
+    (Remedy.PARK, 1, Standing.PARKED, 1125.0),
+    (Remedy.PARK, 4, Standing.PARKED, 9000.0),
+    (Remedy.PARK, 5, Standing.PARKED, 18_000.0),
+    (Remedy.PARK, 10**9, Standing.PARKED, 18_000.0),
     (Remedy.LEAVE, 1, Standing.PARKED, 1125.0),
+    # NOW is noon: 19 hours to midnight in California, by summer time.
+    (Remedy.STOP, 1, Standing.PARKED, 19 * 3600 + 300.0),
+    (Remedy.STOP, 50, Standing.PARKED, 19 * 3600 + 300.0),
 ]
 
 
@@ -76,6 +82,33 @@ def test_what_a_server_asks_for_is_honoured_within_reason(asked: float | None, w
 def test_a_parked_calendar_waits_as_long_as_the_server_asks() -> None:
     asked = timing.after(failed(Remedy.PARK, 7200.0), failures=1, now=NOW, jitter=0.0)
     assert seconds(asked) == pytest.approx(7200.0)
+
+
+DAYS = [
+    pytest.param("2026-07-01T06:59:59", "2026-07-01T07:00:00", id="before the summer's midnight"),
+    pytest.param("2026-07-01T07:00:00", "2026-07-01T08:00:00", id="at it"),
+    pytest.param("2026-12-01T07:30:00", "2026-12-01T08:00:00", id="before the winter's midnight"),
+    pytest.param("2026-12-31T08:00:01", "2027-01-01T07:00:00", id="after both"),
+]
+
+
+@pytest.mark.parametrize(("now", "then"), DAYS)
+def test_a_spent_day_ends_at_the_next_midnight_in_california(now: str, then: str) -> None:
+    asked, due = (datetime.fromisoformat(f"{text}+00:00") for text in (now, then))
+    assert timing.next_day_at(now=asked, jitter=0.0) == due
+
+
+def test_projects_whose_day_is_spent_do_not_come_back_together() -> None:
+    early, late = (timing.next_day_at(now=NOW, jitter=jitter) for jitter in (0.0, 1.0))
+    assert late - early == timedelta(minutes=5)
+
+
+def test_a_push_is_held_after_about_a_day_of_failures() -> None:
+    waits = [timing.retry_at(failures, now=NOW, jitter=0.5) - NOW for failures in range(1, 400)]
+    assert timedelta(hours=20) < sum(waits, timedelta()) < timedelta(hours=28)
+    assert (timing.is_held(399), timing.is_held(400)) == (False, True)
+    assert timing.held_until(399, now=NOW, jitter=0.5) is None
+    assert timing.held_until(400, now=NOW, jitter=0.5) == NOW + timedelta(hours=4)
 
 
 def test_calendars_that_fail_together_do_not_come_back_together() -> None:
