@@ -1,16 +1,36 @@
 """Calendars as they are served: who they belong to, how far they were read, and one page written down at a time."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import Any
+from uuid import UUID
 
 import msgspec
 
 from syncer.model.calendar import Calendar, CalendarKey, Cursor, Event, Lease, Link, Matcher, Policy, Tenant
 from syncer.model.errors import FencedOut
-from syncer.store import statements
+from syncer.store import group, statements
 from syncer.store.database import Database, Row
+from syncer.store.pages import LinkDrop, LinkPut, NotePut, PageCommit, commit_page
+
+__all__ = [
+    "BrokenTenant",
+    "LinkDrop",
+    "LinkPut",
+    "NotePut",
+    "PageCommit",
+    "commit_page",
+    "failed",
+    "has_paused",
+    "left_behind",
+    "link_of",
+    "links_of",
+    "recovered",
+    "restart",
+    "save_tokens",
+    "served",
+    "tenants",
+]
 
 _SQL = statements.of("calendars")
 
@@ -23,52 +43,32 @@ class BrokenTenant:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class LinkPut:
-    """A link to write.
-
-    is_new: there was none from this event to this meeting. is_news: the conference is touched. is_users: people
-    changed the event, not only we.
-    """
-
-    event: Event
-    meeting_id: str
-    is_new: bool
-    is_news: bool
-    is_users: bool
+class _Fenced(msgspec.Struct, gc=False):
+    project_id: int
+    owner: UUID
+    epoch: int
+    tenant_id: int
+    calendar_id: int
 
 
-@dataclass(frozen=True, slots=True)
-class LinkDrop:
-    """A link to remove, and the meeting that loses it."""
-
-    event_id: str
-    meeting_id: str
+class _FailedRow(_Fenced, gc=False):
+    state: str
     reason: str
-    is_detaching: bool
+    failures: int
+    next_look_at: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
-class NotePut:
-    """An entry that makes no link. kind: set_aside, guest or series."""
-
-    event_id: str
-    kind: str
-    etag: str
-    reason: str
+class _TokenRow(msgspec.Struct, gc=False):
+    tenant_id: int
+    calendar_id: int
+    old_token: str
+    sync_token: str
 
 
-@dataclass(frozen=True, slots=True)
-class PageCommit:
-    """What one page says. event_ids: every entry on it. losses: meetings that lose a link to another meeting."""
-
-    cursor: Cursor
-    puts: tuple[LinkPut, ...]
-    drops: tuple[LinkDrop, ...]
-    notes: tuple[NotePut, ...]
-    losses: tuple[str, ...]
-    event_ids: tuple[str, ...]
-    time_zone: str | None = None
+class _KnownRow(msgspec.Struct, gc=False):
+    tenant_id: int
+    calendar_id: int
+    event_ids: Sequence[str]
 
 
 async def tenants(database: Database, project_id: int) -> tuple[dict[int, Tenant], list[BrokenTenant]]:
@@ -85,7 +85,7 @@ async def tenants(database: Database, project_id: int) -> tuple[dict[int, Tenant
 
 async def served(database: Database, project_id: int) -> list[Calendar]:
     """The calendars of a project that are to be looked at, parked ones included."""
-    return [_calendar(row) for row in await database.fetch(_SQL["calendars"], project_id)]
+    return [calendar_of(row) for row in await database.fetch(_SQL["calendars"], project_id)]
 
 
 async def has_paused(database: Database, tenant_id: int) -> bool:
@@ -95,43 +95,15 @@ async def has_paused(database: Database, tenant_id: int) -> bool:
 
 async def links_of(database: Database, key: CalendarKey, event_ids: Sequence[str]) -> dict[str, Link]:
     """The links that these events of one calendar have, by event id."""
-    rows = await database.fetch(_SQL["known"], key.tenant_id, key.calendar_id, list(event_ids))
-    return {row["event_id"]: link_of(row) for row in rows}
+    if not event_ids:
+        return {}
+    return await group.ask(database, _KNOWN, _KnownRow(key.tenant_id, key.calendar_id, event_ids))
 
 
 async def left_behind(database: Database, key: CalendarKey, generation: int) -> list[Link]:
     """The links of a calendar that the full read of this generation has not seen."""
     rows = await database.fetch(_SQL["left_behind"], key.tenant_id, key.calendar_id, generation)
     return [link_of(row) for row in rows]
-
-
-async def commit_page(database: Database, lease: Lease, key: CalendarKey, page: PageCommit) -> list[int]:
-    """Writes one page down; gives the ids of the conferences that it touched.
-
-    Raises FencedOut, with nothing written, when the lease is another's.
-    """
-    row = await database.first(
-        _SQL["commit_page"],
-        *_fence(lease),
-        key.tenant_id,
-        key.calendar_id,
-        [put.event.event_id for put in page.puts],
-        [put.meeting_id for put in page.puts],
-        [msgspec.json.encode(put.event) for put in page.puts],
-        [put.is_news for put in page.puts],
-        [drop.event_id for drop in page.drops],
-        [drop.is_detaching for drop in page.drops],
-        [*page.losses, *(drop.meeting_id for drop in page.drops)],
-        msgspec.json.encode(page.notes),
-        msgspec.json.encode(_history(page)),
-        msgspec.json.encode(_cursor_document(page)),
-        list(page.event_ids),
-        [put.is_users for put in page.puts],
-        [put.is_new for put in page.puts],
-    )
-    if row is None or not row["is_ours"]:
-        raise FencedOut("A page was not written down: another worker serves the project now.")
-    return list(row["touched"])
 
 
 async def restart(database: Database, lease: Lease, key: CalendarKey, reason: str) -> None:
@@ -141,25 +113,19 @@ async def restart(database: Database, lease: Lease, key: CalendarKey, reason: st
 
 async def failed(database: Database, lease: Lease, calendar: Calendar, *, state: str, reason: str) -> None:
     """Writes down a failed look: `calendar.failures` and `calendar.next_look_at` are the new ones. Raises FencedOut."""
-    where = (calendar.key.tenant_id, calendar.key.calendar_id)
-    row = await database.first(
-        _SQL["failed"], *_fence(lease), *where, state, reason, calendar.failures, calendar.next_look_at
-    )
-    _ours(row)
+    fenced = (*_fence(lease), calendar.key.tenant_id, calendar.key.calendar_id)
+    await group.ask(database, _FAILED, _FailedRow(*fenced, state, reason, calendar.failures, calendar.next_look_at))
 
 
 async def recovered(database: Database, lease: Lease, key: CalendarKey) -> None:
     """Writes down that a calendar that had failed is well again. Raises FencedOut."""
-    _ours(await database.first(_SQL["recovered"], *_fence(lease), key.tenant_id, key.calendar_id))
+    await group.ask(database, _RECOVERED, _Fenced(*_fence(lease), key.tenant_id, key.calendar_id))
 
 
 async def save_tokens(database: Database, lease: Lease, moved: Sequence[tuple[CalendarKey, str, str]]) -> None:
     """Saves sync tokens (calendar, old, new) that moved without changes. Loses nothing when it is not done."""
-    tenant_ids = [key.tenant_id for key, _, _ in moved]
-    calendar_ids = [key.calendar_id for key, _, _ in moved]
-    old = [token for _, token, _ in moved]
-    new = [token for _, _, token in moved]
-    await database.run(_SQL["save_tokens"], *_fence(lease), tenant_ids, calendar_ids, old, new)
+    rows = [_TokenRow(key.tenant_id, key.calendar_id, old, new) for key, old, new in moved]
+    await database.run(_SQL["save_tokens"], *_fence(lease), group.joined([group.rows(rows)]))
 
 
 def link_of(row: Row) -> Link:
@@ -177,54 +143,46 @@ def link_of(row: Row) -> Link:
     )
 
 
-def _fence(lease: Lease) -> tuple[object, ...]:
+def _fence(lease: Lease) -> tuple[int, UUID, int]:
     return (lease.project_id, lease.owner, lease.epoch)
 
 
 def _ours(row: Row | None) -> None:
     if row is None:
-        raise FencedOut("Nothing was written down: another worker serves the project now, or the calendar is gone.")
+        raise _fenced_out()
 
 
-def _history(page: PageCommit) -> list[dict[str, Any]]:
-    seen: list[dict[str, Any]] = [
-        {
-            "kind": "linked" if put.is_new else "changed",
-            "event_id": put.event.event_id,
-            "meeting_id": put.meeting_id,
-            "detail": {},
-        }
-        for put in page.puts
-        if put.is_users
-    ]
-    dropped = [
-        {
-            "kind": "detached" if drop.is_detaching else "unlinked",
-            "event_id": drop.event_id,
-            "meeting_id": drop.meeting_id,
-            "detail": {"reason": drop.reason},
-        }
-        for drop in page.drops
-    ]
-    aside = [
-        {"kind": "set_aside", "event_id": note.event_id, "meeting_id": None, "detail": {"reason": note.reason}}
-        for note in page.notes
-        if note.kind == "set_aside"
-    ]
-    return seen + dropped + aside
+def _fenced_out() -> FencedOut:
+    return FencedOut("Nothing was written down: another worker serves the project now, or the calendar is gone.")
 
 
-def _cursor_document(page: PageCommit) -> dict[str, object]:
-    cursor = page.cursor
-    return {
-        "sync_token": cursor.sync_token,
-        "page_token": cursor.page_token,
-        "generation": cursor.generation,
-        "is_full_read": cursor.is_full_read,
-        "read_from": cursor.read_from,
-        "pin": cursor.pin,
-        "time_zone": page.time_zone,
-    }
+async def _known(database: Database, asked: Sequence[_KnownRow]) -> list[dict[str, Link]]:
+    found: list[dict[str, Link]] = [{} for _ in asked]
+    for row in await database.fetch(_SQL["known"], msgspec.json.encode(asked)):
+        found[row["place"] - 1][row["event_id"]] = link_of(row)
+    return found
+
+
+async def _fail(database: Database, asked: Sequence[_FailedRow]) -> list[FencedOut | None]:
+    return await _each(database, _SQL["failed"], asked)
+
+
+async def _recover(database: Database, asked: Sequence[_Fenced]) -> list[FencedOut | None]:
+    return await _each(database, _SQL["recovered"], asked)
+
+
+async def _each(database: Database, sql: str, asked: Sequence[_Fenced]) -> list[FencedOut | None]:
+    ours = {row["place"] for row in await database.fetch(sql, msgspec.json.encode(asked))}
+    return [None if place in ours else _fenced_out() for place in range(1, len(asked) + 1)]
+
+
+def _calendar_of(asked: _Fenced) -> list[Hashable]:
+    return [asked.calendar_id]
+
+
+_KNOWN = group.Kind(_known, rows=lambda asked: len(asked.event_ids))
+_FAILED = group.Kind(_fail, keys=_calendar_of)
+_RECOVERED = group.Kind(_recover, keys=_calendar_of)
 
 
 def _tenant(row: Row) -> Tenant:
@@ -261,7 +219,8 @@ def _matcher(said: dict[str, str]) -> Matcher:
     return Matcher(**said)
 
 
-def _calendar(row: Row) -> Calendar:
+def calendar_of(row: Row) -> Calendar:
+    """A row of the statements that give whole calendars."""
     google_id = row["google_id"]
     own = {google_id.lower(), *(address.lower() for address in row["addresses"] if address)}
     return Calendar(

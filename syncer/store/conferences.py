@@ -1,9 +1,10 @@
 """Conferences: our rows for meetings, what waits to be pushed, and what came of it."""
 
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
+from uuid import UUID
 
 import msgspec
 
@@ -11,7 +12,7 @@ from syncer.model.calendar import CalendarKey, Event, Lease, Link
 from syncer.model.conference import Conference, Meeting, State, Wanted
 from syncer.model.errors import FencedOut
 from syncer.rules.decide import Removals
-from syncer.store import statements
+from syncer.store import group, statements
 from syncer.store.database import Database, Row
 
 _SQL = statements.of("conferences")
@@ -59,13 +60,73 @@ class _LinkRow(msgspec.Struct):
     write_backs_on: date | None
 
 
+class _Line(msgspec.Struct, gc=False):
+    kind: str
+    calendar_id: int | None
+    event_id: str | None
+    detail: dict[str, Any]
+
+
+class _Record(msgspec.Struct, gc=False):
+    project_id: int
+    owner: UUID
+    epoch: int
+    tenant_id: int
+    conference_id: int
+    state: State
+    reason: str | None
+    applied_version: int
+    applied: Wanted | None
+    meeting: Meeting | None
+    is_in_doubt: bool
+    driver_calendar_id: int | None
+    driver_event_id: str | None
+    unlinked_at: datetime | None
+    delete_after: datetime | None
+    was_released: bool
+    failures: int
+    next_try_at: datetime | None
+    read_back_at: datetime | None
+    wanted_version: int
+    raised_by: int
+    told: list[_Line]
+
+
+class _WrittenBack(msgspec.Struct, gc=False):
+    project_id: int
+    owner: UUID
+    epoch: int
+    tenant_id: int
+    calendar_id: int
+    event_id: str
+    etag: str
+    event: Event
+    rung: str | None
+    today: date
+    kind: str
+    detail: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """A row that waits to be written. key: what it writes. row: JSON."""
+
+    key: Hashable
+    row: bytes
+
+
 async def one(database: Database, tenant_id: int, conference_id: int) -> tuple[Conference, list[Link]] | None:
     """A conference and the links that its wanted_version stands for, or None when its row is gone."""
-    row = await database.first(_SQL["one"], tenant_id, conference_id)
-    if row is None:
-        return None
-    conference = _conference(row)
-    return conference, [_link(conference, found) for found in msgspec.json.decode(row["links"], type=list[_LinkRow])]
+    return await group.ask(database, _SEVERAL, (tenant_id, conference_id))
+
+
+async def _several(database: Database, asked: Sequence[tuple[int, int]]) -> list[tuple[Conference, list[Link]] | None]:
+    found: list[tuple[Conference, list[Link]] | None] = [None] * len(asked)
+    for row in await database.fetch(_SQL["several"], msgspec.json.encode(asked)):
+        conference = _conference(row)
+        links = [_link(conference, link) for link in msgspec.json.decode(row["links"], type=list[_LinkRow])]
+        found[row["place"] - 1] = (conference, links)
+    return found
 
 
 def _link(conference: Conference, row: _LinkRow) -> Link:
@@ -100,18 +161,18 @@ async def unread(
 
 async def record(database: Database, lease: Lease, noted: Noted) -> None:
     """Writes down a conference as it is after a push, with its history. Raises FencedOut, with nothing written."""
-    after = noted.after
-    row = await database.first(
-        _SQL["record"],
-        *(lease.project_id, lease.owner, lease.epoch),
-        *(after.tenant_id, after.conference_id),
-        msgspec.json.encode(_document(after, noted.reason)),
-        msgspec.json.encode([_line(line) for line in noted.told]),
-        after.wanted_version,
-        int(noted.is_touched),
-    )
-    if row is None:
-        raise FencedOut("A push was not written down: another worker serves the project now.")
+    key = (noted.after.tenant_id, noted.after.conference_id)
+    await group.ask(database, _RECORD, _Waiting(key, group.rows([_recorded(lease, noted)])))
+
+
+async def _record(database: Database, asked: Sequence[_Waiting]) -> list[FencedOut | None]:
+    rows = await database.fetch(_SQL["record"], group.joined(waiting.row for waiting in asked))
+    ours = {row["place"] for row in rows}
+    return [None if place in ours else _fenced_out() for place in range(1, len(asked) + 1)]
+
+
+def _fenced_out() -> FencedOut:
+    return FencedOut("A push was not written down: another worker serves the project now.")
 
 
 async def hand_over(database: Database, lease: Lease, conference: Conference) -> bool:
@@ -141,45 +202,67 @@ async def wrote_back(database: Database, lease: Lease, done: WroteBack) -> None:
     Writes nothing when the lease is another's or the link has gone.
     """
     link = done.link
-    await database.run(
-        _SQL["wrote_back"],
-        *(lease.project_id, lease.owner, lease.epoch),
-        *(link.key.tenant_id, link.key.calendar_id, link.event_id),
-        msgspec.json.encode(done.event),
+    row = _WrittenBack(
+        lease.project_id,
+        lease.owner,
+        lease.epoch,
+        link.key.tenant_id,
+        link.key.calendar_id,
+        link.event_id,
+        link.etag,
+        done.event,
         done.rung,
         done.today,
         done.told.kind,
-        msgspec.json.encode(done.told.detail),
-        link.etag,
+        done.told.detail,
+    )
+    await group.ask(database, _WROTE_BACK, _Waiting((link.key, link.event_id), group.rows([row])))
+
+
+async def _wrote_back(database: Database, asked: Sequence[_Waiting]) -> list[None]:
+    await database.run(_SQL["wrote_back"], group.joined(waiting.row for waiting in asked))
+    return [None] * len(asked)
+
+
+def _key_of(waiting: _Waiting) -> tuple[Hashable]:
+    return (waiting.key,)
+
+
+_SEVERAL = group.Kind(_several)
+_RECORD = group.Kind(_record, keys=_key_of)
+_WROTE_BACK = group.Kind(_wrote_back, keys=_key_of)
+
+
+def _recorded(lease: Lease, noted: Noted) -> _Record:
+    after = noted.after
+    return _Record(
+        project_id=lease.project_id,
+        owner=lease.owner,
+        epoch=lease.epoch,
+        tenant_id=after.tenant_id,
+        conference_id=after.conference_id,
+        state=after.state,
+        reason=noted.reason,
+        applied_version=after.applied_version,
+        applied=after.applied,
+        meeting=after.meeting,
+        is_in_doubt=after.is_in_doubt,
+        driver_calendar_id=after.driver.calendar_id if after.driver else None,
+        driver_event_id=after.driver_event_id,
+        unlinked_at=after.unlinked_at,
+        delete_after=after.delete_after,
+        was_released=after.was_released,
+        failures=after.failures,
+        next_try_at=after.next_try_at,
+        read_back_at=after.read_back_at,
+        wanted_version=after.wanted_version,
+        raised_by=int(noted.is_touched),
+        told=[_line(line) for line in noted.told],
     )
 
 
-def _line(line: Told) -> dict[str, object]:
-    return {
-        "kind": line.kind,
-        "calendar_id": line.calendar.calendar_id if line.calendar else None,
-        "event_id": line.event_id,
-        "detail": line.detail,
-    }
-
-
-def _document(conference: Conference, reason: str | None) -> dict[str, object]:
-    return {
-        "state": conference.state.value,
-        "reason": reason,
-        "applied_version": conference.applied_version,
-        "applied": conference.applied,
-        "meeting": conference.meeting,
-        "is_in_doubt": conference.is_in_doubt,
-        "driver_calendar_id": conference.driver.calendar_id if conference.driver else None,
-        "driver_event_id": conference.driver_event_id,
-        "unlinked_at": conference.unlinked_at,
-        "delete_after": conference.delete_after,
-        "was_released": conference.was_released,
-        "failures": conference.failures,
-        "next_try_at": conference.next_try_at,
-        "read_back_at": conference.read_back_at,
-    }
+def _line(line: Told) -> _Line:
+    return _Line(line.kind, line.calendar.calendar_id if line.calendar else None, line.event_id, line.detail)
 
 
 def _conference(row: Row) -> Conference:

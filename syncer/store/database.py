@@ -53,6 +53,8 @@ class Database:
 
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
+        # What waits to go together, by its kind (`store.group`).
+        self.groups: dict[object, Any] = {}
 
     @classmethod
     @asynccontextmanager
@@ -98,7 +100,8 @@ async def _pool_of(dsn: str, connections: int) -> asyncpg.Pool:
             command_timeout=_COMMAND_SECONDS,
             timeout=_CONNECT_SECONDS,
             init=_prepare,
-            server_settings={"application_name": "syncer", "timezone": "UTC"},
+            # Compiling a statement of many parts would cost more than running it.
+            server_settings={"application_name": "syncer", "timezone": "UTC", "jit": "off"},
         )
 
 

@@ -9,7 +9,7 @@ the same files.
 import asyncio
 import re
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from hashlib import sha256
@@ -47,11 +47,41 @@ CREATE TABLE IF NOT EXISTS syncer.migration (
 """
 _APPLIED = "SELECT name, checksum FROM syncer.migration"
 _RECORD = "INSERT INTO syncer.migration (name, checksum) VALUES ($1, $2)"
-_INVALID_INDEXES = """
-SELECT i.indexrelid::regclass::text FROM pg_catalog.pg_index i
+# Left by builds that failed; IF NOT EXISTS would take them for the real ones.
+_DROP_UNFINISHED = """
+SELECT 'DROP INDEX CONCURRENTLY ' || i.indexrelid::regclass::text FROM pg_catalog.pg_index i
 JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE n.nspname = 'syncer' AND NOT i.indisvalid AND c.relkind = 'i'
 """
+_SCRIPT_HEAD = """\
+-- For psql, as the role that is to own the schema: psql --no-psqlrc --file FILE ADDRESS
+-- What is applied is noted in syncer.migration, so syncer takes it for its own.
+\\set ON_ERROR_STOP on
+DO $$ BEGIN
+    IF NOT pg_try_advisory_lock({lock}) THEN
+        RAISE 'Another process is migrating this database: nothing was done, try again later.';
+    END IF;
+    IF to_regnamespace('syncer') IS NULL THEN
+        CREATE SCHEMA syncer;
+    END IF;
+END $$;
+{table};
+"""
+_SCRIPT_STEP = """\
+-- {name}
+BEGIN;
+SET LOCAL lock_timeout = '2s';
+{sql}
+INSERT INTO syncer.migration (name, checksum) VALUES ('{name}', '{checksum}');
+COMMIT;
+"""
+_SCRIPT_STEP_ALONE = """\
+-- {name}
+{clearing} \\gexec
+{sql}
+INSERT INTO syncer.migration (name, checksum) VALUES ('{name}', '{checksum}');
+"""
+_SCRIPT_END = "SELECT pg_advisory_unlock({lock});"
 
 
 class MigrationError(OperatorError):
@@ -108,13 +138,19 @@ async def pending(database: str | asyncpg.Connection, *, folder: Path = FOLDER) 
 
 
 async def migrate(
-    database: str | asyncpg.Connection, *, folder: Path = FOLDER, wait_seconds: float = 300.0, lock_seconds: float = 2.0
+    database: str | asyncpg.Connection,
+    *,
+    folder: Path = FOLDER,
+    wait_seconds: float = 300.0,
+    lock_seconds: float = 2.0,
+    tell: Callable[[str], None] = lambda _: None,
 ) -> list[str]:
     """Applies what is missing, and gives the names of what it applied itself, in order.
 
     database: its address, or an open connection that nobody else uses meanwhile.
     wait_seconds: how long another process may keep us waiting that is migrating the same database.
     lock_seconds: how long a file may wait for a table that others use; all who come later wait behind it.
+    tell: called with the name of each before it is applied.
     Raises MigrationError at the first file that fails; the ones before it stay.
     """
     files = read(folder)
@@ -123,8 +159,32 @@ async def migrate(
         missing = (await _compare(connection, files)).pending
         for migration in files:
             if migration.name in missing:
+                tell(migration.name)
                 await _apply(connection, migration, lock_seconds)
         return list(missing)
+
+
+async def script(database: str | asyncpg.Connection, *, folder: Path = FOLDER) -> str:
+    """What `migrate` would do, as a script for psql, empty when nothing is missing; reads only.
+
+    It applies each file once and notes it as applied, under the same lock. Parameters and errors as `status`.
+    """
+    files = read(folder)
+    async with _connected(database) as connection:
+        missing = (await _compare(connection, files)).pending
+    if not missing:
+        return ""
+    head = _SCRIPT_HEAD.format(lock=ADVISORY_LOCK, table=_TABLE.strip())
+    steps = [_step(migration) for migration in files if migration.name in missing]
+    return "\n".join([head, *steps, _SCRIPT_END.format(lock=ADVISORY_LOCK)])
+
+
+def _step(migration: Migration) -> str:
+    """One file with the line that notes it as applied."""
+    text = _SCRIPT_STEP_ALONE if migration.is_alone else _SCRIPT_STEP
+    return text.format(
+        name=migration.name, sql=migration.sql, checksum=migration.checksum, clearing=_DROP_UNFINISHED.strip()
+    )
 
 
 def _parsed(path: Path) -> Migration:
@@ -262,9 +322,8 @@ async def _run_together(connection: asyncpg.Connection, migration: Migration, lo
 
 async def _run_alone(connection: asyncpg.Connection, migration: Migration) -> None:
     """No lock timeout here: building an index concurrently waits long and keeps nobody from working."""
-    for index in await connection.fetch(_INVALID_INDEXES):
-        # Left by a build that failed; IF NOT EXISTS would take it for the real one.
-        await connection.execute(f"DROP INDEX CONCURRENTLY {index[0]}")
+    for clearing in await connection.fetch(_DROP_UNFINISHED):
+        await connection.execute(clearing[0])
     await connection.execute(migration.sql)
     await connection.execute(_RECORD, migration.name, migration.checksum)
 

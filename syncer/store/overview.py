@@ -32,8 +32,9 @@ class Project:
 class TenantView:
     """A tenant, its policy and counts.
 
-    provider_settings: a URL among them without its query and fragment, which may hold a secret. conferences: the live
-    ones. held: deletions that wait for a release.
+    provider_settings: a URL among them without its query and fragment, which may hold a secret. guards: count and
+    percentage of a calendar, count and percentage of the tenant. conferences: the live ones. held: deletions that wait
+    for a release.
     """
 
     slug: str
@@ -48,6 +49,7 @@ class TenantView:
     grace_seconds: float
     window_seconds: float
     ladder: tuple[str, ...]
+    guards: tuple[int, ...]
     created_at: datetime
     calendars: int
     conferences: int
@@ -58,7 +60,8 @@ class TenantView:
 class CalendarView:
     """A calendar and where its reading stands.
 
-    subject: its own or the tenant's. credential: its own. was_served: some worker has held the project's lease before.
+    subject: its own or the tenant's. credential: its own. sees_details: what was read last showed all that a writer
+    sees; None before the first read. was_served: some worker has held the project's lease before.
     """
 
     tenant_id: int
@@ -76,6 +79,7 @@ class CalendarView:
     is_between_pages: bool
     is_full_read: bool
     generation: int
+    sees_details: bool | None
     time_zone: str | None
     changed_at: datetime | None
     created_at: datetime
@@ -88,7 +92,7 @@ class CalendarView:
 
 @dataclass(frozen=True, slots=True)
 class Driven:
-    """A conference that a calendar drives. is_behind: wanted is ahead of applied."""
+    """A conference that a calendar drives. is_behind: wanted is ahead of applied. was_released: by the guard."""
 
     meeting_id: str
     state: str
@@ -96,6 +100,7 @@ class Driven:
     is_behind: bool
     is_in_doubt: bool
     delete_after: datetime | None
+    was_released: bool
     failures: int
     next_try_at: datetime | None
 
@@ -251,9 +256,11 @@ async def standing(database: Database, tenant_slug: str, google_id: str) -> Stan
     )
 
 
-async def conferences(database: Database, tenant_slug: str | None = None, *, most: int = 1000) -> list[ConferenceView]:
-    """Conferences of all tenants or one, newest first within each, at most `most`."""
-    rows = await database.fetch(_statements()["conferences"], tenant_slug, None, most)
+async def conferences(
+    database: Database, tenant_slug: str | None = None, *, most: int = 1000, state: str | None = None
+) -> list[ConferenceView]:
+    """Conferences of all tenants or one, in any state or one, newest first within each tenant, at most `most`."""
+    rows = await database.fetch(_statements()["conferences"], tenant_slug, None, most, state)
     if not rows and tenant_slug is not None:
         await tenant(database, tenant_slug)
     return [_conference(row) for row in rows]
@@ -261,7 +268,7 @@ async def conferences(database: Database, tenant_slug: str | None = None, *, mos
 
 async def conference(database: Database, tenant_slug: str, meeting_id: str) -> ConferenceView:
     """One tenant's conference, by the provider's meeting id. Raises OperatorError when there is none."""
-    row = await database.first(_statements()["conferences"], tenant_slug, meeting_id, 1)
+    row = await database.first(_statements()["conferences"], tenant_slug, meeting_id, 1, None)
     if row is None:
         await tenant(database, tenant_slug)
         raise tenants.unknown_conference(tenant_slug, meeting_id)
@@ -315,6 +322,7 @@ def _tenant(row: Row) -> TenantView:
         },
         "matchers": tuple(orjson.loads(row["matchers"])),
         "ladder": tuple(row["ladder"]),
+        "guards": tuple(row["guards"]),
     }
     return TenantView(**{**row, **decoded})
 

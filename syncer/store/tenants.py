@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from datetime import timedelta
 from typing import Literal
 
 import orjson
@@ -39,9 +40,24 @@ _SENTENCES: Mapping[str, str] = {
     ),
     "a_subject_is_an_address": "A subject is a user's whole address, such as ana@example.org.",
     "addresses_are_addresses": "A further address of a calendar is a whole one, such as ana@example.org.",
+    "tenant_guard_calendar_count_check": "A guard's count is 0 or more.",
+    "tenant_guard_tenant_count_check": "A guard's count is 0 or more.",
+    "tenant_guard_calendar_percent_check": "A guard's percentage is between 0 and 100.",
+    "tenant_guard_tenant_percent_check": "A guard's percentage is between 0 and 100.",
+    "provider_account_provider_settings_credential_key": (
+        "Other tenants have an account of that provider, address and credential already, and two accounts cannot "
+        "become one: their meetings' ids could be the same."
+    ),
 }
 # What these refuse is in the way of something; all others refuse what is wrong by itself.
-_TAKEN = frozenset({"project_slug_key", "tenant_slug_key", "calendar_tenant_id_google_id_key"})
+_TAKEN = frozenset(
+    {
+        "project_slug_key",
+        "tenant_slug_key",
+        "calendar_tenant_id_google_id_key",
+        "provider_account_provider_settings_credential_key",
+    }
+)
 _PRIMARY = (
     "'primary' means another calendar for each user, and sync tokens and links are kept by the calendar's own "
     "id; give that id, which for a user's main calendar is their address."
@@ -68,6 +84,31 @@ class NewTenant:
 
 
 @dataclass(frozen=True, slots=True)
+class TenantChange:
+    """What is to change about a tenant; None leaves as it is.
+
+    clears_subject: it has none any more. guards: calendar count and percentage, tenant count and percentage.
+    provider_settings: go over those there are. They and provider_credential are the account's, so they change for all
+    tenants that share it.
+    """
+
+    credential: str | None = None
+    subject: str | None = None
+    clears_subject: bool = False
+    matchers: tuple[Matcher, ...] | None = None
+    grace: timedelta | None = None
+    window: timedelta | None = None
+    ladder: tuple[str, ...] | None = None
+    guards: tuple[int | None, int | None, int | None, int | None] = (None, None, None, None)
+    provider_settings: Mapping[str, str] | None = None
+    provider_credential: str | None = None
+
+    @property
+    def is_of_the_account(self) -> bool:
+        return self.provider_settings is not None or self.provider_credential is not None
+
+
+@dataclass(frozen=True, slots=True)
 class NewCalendar:
     """A calendar to add. subject, credential: its own, before its tenant's. addresses: further ones that are its."""
 
@@ -79,7 +120,7 @@ class NewCalendar:
 
 @dataclass(frozen=True, slots=True)
 class StateSet:
-    """What pausing or resuming a tenant did. unparked: its parked calendars that are due at once now."""
+    """What pausing or resuming did. unparked: parked calendars that are due at once now."""
 
     has_changed: bool
     unparked: int
@@ -130,6 +171,34 @@ async def add_tenant(database: Database, tenant: NewTenant) -> int:
     return int(added)
 
 
+async def set_tenant(database: Database, tenant: str, change: TenantChange) -> list[str]:
+    """Changes a tenant (slug); gives the names of what is other than before, none when all was so already."""
+    _check(change.subject is None or _is_address(change.subject), "a_subject_is_an_address")
+    with _sentences():
+        row = await database.first(
+            _statements()["set_tenant"],
+            tenant,
+            change.credential,
+            change.subject,
+            change.clears_subject,
+            None if change.matchers is None else orjson.dumps([_set_fields(matcher) for matcher in change.matchers]),
+            change.grace,
+            change.window,
+            None if change.ladder is None else list(change.ladder),
+            list(change.guards),
+            None if change.provider_settings is None else orjson.dumps(dict(change.provider_settings)),
+            change.provider_credential,
+        )
+    if row is None:
+        raise await unknown(database, "tenant", tenant)
+    return list(row["changed"])
+
+
+async def sharers(database: Database, tenant: str) -> list[str]:
+    """The slugs of the other tenants that share a tenant's provider account."""
+    return [row["slug"] for row in await database.fetch(_statements()["sharers"], tenant)]
+
+
 async def add_calendar(database: Database, tenant: str, calendar: NewCalendar) -> int:
     """Adds a calendar to a tenant (slug); gives its id. A running worker sees it within seconds."""
     if calendar.google_id.lower() == "primary":
@@ -147,16 +216,35 @@ async def add_calendar(database: Database, tenant: str, calendar: NewCalendar) -
             sorted(address.lower() for address in calendar.addresses),
         )
     if added is None:
-        raise await unknown(database, "tenant", tenant)
+        raise await _unserved(database, tenant)
     return int(added)
 
 
 async def set_state(database: Database, tenant: str, state: Literal["active", "paused"]) -> StateSet:
-    """Pauses or resumes a tenant (slug). What was parked is due at once after resuming, whatever the state was."""
+    """Pauses or resumes a tenant (slug). What was parked is due at once after resuming, whatever the state was.
+
+    A retired tenant can be resumed, and has no calendars then. Raises OperatorError when it is to be paused.
+    """
     row = await database.first(_statements()["set_state"], tenant, state)
-    if row is None:
-        raise await unknown(database, "tenant", tenant)
-    return StateSet(**row)
+    if row is None or (row["before"] == "retired" and state == "paused"):
+        raise await _unserved(database, tenant)
+    return StateSet(row["before"] != state, row["unparked"])
+
+
+async def set_calendar_state(
+    database: Database, tenant: str, google_id: str, state: Literal["active", "paused"]
+) -> StateSet:
+    """Pauses or resumes one calendar. What was parked is due at once after resuming."""
+    before = await database.value(_statements()["set_calendar_state"], tenant, google_id, state)
+    if before is None:
+        raise await unknown_calendar(database, tenant, google_id)
+    return StateSet(before != state, int(before == "parked" and state == "active"))
+
+
+async def resync(database: Database, tenant: str, google_id: str) -> None:
+    """Has a calendar read anew from the start. What was read stays, and nothing goes before it was looked for."""
+    if await database.first(_statements()["resync"], tenant, google_id) is None:
+        raise await unknown_calendar(database, tenant, google_id)
 
 
 async def release(database: Database, tenant: str, google_id: str) -> int:
@@ -187,6 +275,13 @@ async def unknown_calendar(database: Database, tenant: str, google_id: str) -> O
         f"Tenant {tenant!r} has no calendar {google_id!r}; "
         f"{_nearest(google_id, ids)}`syncer calendar list {tenant}` shows those there are."
     )
+
+
+async def _unserved(database: Database, tenant: str) -> OperatorError:
+    """The error for a tenant that is retired, or is not there."""
+    if await database.first(_statements()["tenant_id"], tenant) is None:
+        return await unknown(database, "tenant", tenant)
+    return OperatorError(f"Tenant {tenant!r} was removed; `syncer tenant resume {tenant}` takes it back first.")
 
 
 def unknown_conference(tenant: str, meeting_id: str) -> OperatorError:

@@ -11,6 +11,7 @@ from typing import Any
 from uuid import uuid4
 
 import asyncpg
+from msgspec import structs
 
 from syncer.model.calendar import CalendarKey, Cursor, Event, Lease, Status, When
 from syncer.store import calendars, leases, statements, tenants
@@ -69,7 +70,7 @@ async def take(database: Database, owner: Any = None, held: Sequence[int] = ()) 
 def an_event(event_id: str = "event1", **fields: Any) -> Event:
     """A timed event of an organizer."""
     made = Event(event_id, '"1"', Status.CONFIRMED, has_details=True, title="Review", created_at=NOW)
-    return replace(made, starts=When(at=NOW), ends=When(at=NOW), **fields)
+    return structs.replace(made, starts=When(at=NOW), ends=When(at=NOW), **fields)
 
 
 def a_page(*puts: tuple[str, str], losses: tuple[str, ...] = (), **fields: Any) -> PageCommit:

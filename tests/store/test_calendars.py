@@ -1,13 +1,14 @@
 """What rows are made into, and what pages leave behind."""
 
 import asyncio
+from contextlib import AsyncExitStack
 
 import asyncpg
 import pytest
 
 from syncer.model.errors import StoreRefused, StoreUnavailable
 from syncer.store import calendars, tenants
-from syncer.store.database import translated
+from syncer.store.database import Database, translated
 from tests.store.rows import Held, a_drop, a_page, add_tenant, connected
 
 NONSENSE = [
@@ -69,7 +70,7 @@ async def test_calendars_between_which_events_move_both_ways_do_not_deadlock(hel
     here, there = a_page(("event1", "meeting1"), ("event3", "meeting3")), a_page(("event2", "meeting2"))
     await calendars.commit_page(held.database, held.lease, held.key, here)
     await calendars.commit_page(held.database, held.lease, held.other, there)
-    async with connected(held.dsn) as blocker:
+    async with AsyncExitStack() as workers, connected(held.dsn) as blocker:
         lock = blocker.transaction()
         await lock.start()
         await blocker.execute("SELECT FROM syncer.conference WHERE meeting_id = 'meeting2' FOR UPDATE")
@@ -79,7 +80,8 @@ async def test_calendars_between_which_events_move_both_ways_do_not_deadlock(hel
         ]
         commits = []
         for waiting, (key, page) in enumerate(crossing, 1):
-            commits.append(asyncio.create_task(calendars.commit_page(held.database, held.lease, key, page)))
+            worker = await workers.enter_async_context(Database.opened(held.dsn))
+            commits.append(asyncio.create_task(calendars.commit_page(worker, held.lease, key, page)))
             await held.until_waiting(waiting)
         await lock.rollback()
         assert all([await commit for commit in commits])
@@ -112,6 +114,14 @@ async def test_a_page_that_comes_twice_says_the_same(held: Held) -> None:
     before = await held.database.fetch("SELECT event_id, conference_id, event FROM syncer.link ORDER BY 1")
     await calendars.commit_page(held.database, held.lease, held.key, page)
     assert await held.database.fetch("SELECT event_id, conference_id, event FROM syncer.link ORDER BY 1") == before
+
+
+@pytest.mark.parametrize("sees", [True, False])
+async def test_a_page_says_whether_details_are_seen(held: Held, sees: bool) -> None:
+    for said in (sees, None):
+        await calendars.commit_page(held.database, held.lease, held.key, a_page(sees_details=said))
+    rows = await held.database.fetch("SELECT sees_details FROM syncer.calendar ORDER BY calendar_id")
+    assert [row["sees_details"] for row in rows] == [sees, None]
 
 
 async def test_a_moved_token_is_saved_only_over_the_one_it_follows(held: Held) -> None:

@@ -22,10 +22,22 @@ WHERE t.project_id = $1 AND t.state = 'active' AND c.state <> 'paused';
 SELECT EXISTS (SELECT FROM syncer.calendar WHERE tenant_id = $1 AND state = 'paused');
 
 -- name: known
--- The links of some events of one calendar, or of all of them that a full read left behind.
--- $1 tenant_id, $2 calendar_id, $3 event ids text[]. Rows: at most one an event. Index: link_pkey.
-SELECT l.*, c.meeting_id FROM syncer.link l JOIN syncer.conference c USING (tenant_id, conference_id)
-WHERE l.tenant_id = $1 AND l.calendar_id = $2 AND l.event_id = ANY ($3::text[]);
+-- The links of some events of many calendars.
+-- $1 jsonb [{tenant_id, calendar_id, event_ids}]. Rows: at most one an event; place is that of its calendar in $1, from 1.
+-- Index: link_pkey, conference_pkey.
+WITH asked AS MATERIALIZED (
+    SELECT * FROM ROWS FROM (jsonb_to_recordset($1) AS (tenant_id bigint, calendar_id bigint, event_ids text[]))
+        WITH ORDINALITY AS a(tenant_id, calendar_id, event_ids, place)
+)
+SELECT a.place, l.*
+FROM asked a CROSS JOIN unnest(a.event_ids) AS e(event_id)
+-- One by one, by the key: the statistics of a young table must not talk anybody into reading all of it.
+CROSS JOIN LATERAL (
+    SELECT l.tenant_id, l.calendar_id, l.event_id, l.conference_id, c.meeting_id, l.event, l.generation, l.rung,
+           l.write_backs, l.write_backs_on
+    FROM syncer.link l JOIN syncer.conference c ON c.tenant_id = l.tenant_id AND c.conference_id = l.conference_id
+    WHERE l.tenant_id = a.tenant_id AND l.calendar_id = a.calendar_id AND l.event_id = e.event_id LIMIT 1
+) AS l;
 
 -- name: left_behind
 -- Links that the newest full read has not seen.
@@ -33,116 +45,182 @@ WHERE l.tenant_id = $1 AND l.calendar_id = $2 AND l.event_id = ANY ($3::text[]);
 SELECT l.*, c.meeting_id FROM syncer.link l JOIN syncer.conference c USING (tenant_id, conference_id)
 WHERE l.tenant_id = $1 AND l.calendar_id = $2 AND l.generation < $3;
 
--- name: commit_page
--- Writes down one page: links put and dropped, notes, the conferences they touch, history and the cursor, or nothing
--- at all when the lease is another's. The sync token goes in with the last page only.
--- $1 project_id, $2 owner uuid, $3 epoch; $4 tenant_id, $5 calendar_id;
--- $6 event ids text[], $7 their meeting ids text[], $8 events jsonb[], $9 is_news boolean[];
--- $10 dropped event ids text[], $11 their is_detaching boolean[], $12 meeting ids that lose one of those text[];
--- $13 notes jsonb [{event_id, kind, etag, reason}]; $14 history jsonb [{kind, event_id, meeting_id, detail}];
--- $15 cursor jsonb {sync_token, page_token, generation, is_full_read, read_from, pin, time_zone}; $16 event ids seen text[];
--- $17 is_users boolean[] and $18 is_new boolean[] beside $6.
--- Rows: one; is_ours boolean, touched bigint[] (conference ids). Index: primary keys; conference's unique key.
-WITH fence AS MATERIALIZED (
-    SELECT project_id FROM syncer.lease WHERE project_id = $1 AND owner = $2 AND epoch = $3 FOR KEY SHARE
-), account AS MATERIALIZED (
-    SELECT t.tenant_id, t.account_id FROM syncer.tenant t, fence WHERE t.tenant_id = $4
+-- name: commit_pages
+-- Writes down pages of many calendars, of each all or, when its project's lease is another's, nothing at all: links put
+-- and dropped, notes, the conferences they touch, history and the cursor. A sync token goes in with the last page only.
+-- No two pages are of one calendar, or name one meeting: each row below is of one page alone.
+-- Rows are locked in one order, whoever writes them: leases, calendars, conferences, links, each by its key.
+-- $1 jsonb [{project_id, owner, epoch, tenant_id, calendar_id, sync_token, page_token, generation, is_full_read, read_from,
+--            pin, time_zone, sees_details, event_ids}], a page each;
+-- $2 links put jsonb [{tenant_id, calendar_id, event_id, meeting_id, event, is_new, is_news, is_users}];
+-- $3 links dropped jsonb [{tenant_id, calendar_id, event_id, meeting_id, reason, is_detaching}];
+-- $4 meetings that lose a link to another meeting jsonb [{tenant_id, calendar_id, meeting_id}];
+-- $5 notes jsonb [{tenant_id, calendar_id, event_id, kind, etag, reason}].
+-- Rows: one; ours bigint[] (places in $1, from 1, of the pages written down), places bigint[] and beside it
+-- conference_ids bigint[] (which page touched which). Index: primary keys; conference's unique key.
+WITH moment AS MATERIALIZED (
+    SELECT syncer.clock() AS at
+), asked AS MATERIALIZED (
+    SELECT * FROM ROWS FROM (jsonb_to_recordset($1) AS (
+            project_id bigint, owner uuid, epoch bigint, tenant_id bigint, calendar_id bigint, sync_token text,
+            page_token text, generation bigint, is_full_read boolean, read_from timestamptz, pin text, time_zone text,
+            sees_details boolean, event_ids text[]))
+        WITH ORDINALITY AS a(project_id, owner, epoch, tenant_id, calendar_id, sync_token, page_token, generation,
+                             is_full_read, read_from, pin, time_zone, sees_details, event_ids, place)
+), fence AS MATERIALIZED (
+    SELECT l.project_id, l.owner, l.epoch FROM syncer.lease l
+    WHERE (l.project_id, l.owner, l.epoch) IN (SELECT a.project_id, a.owner, a.epoch FROM asked a)
+    ORDER BY l.project_id FOR KEY SHARE OF l
+), page AS MATERIALIZED (
+    SELECT a.*, t.account_id FROM asked a JOIN fence f USING (project_id, owner, epoch) JOIN syncer.tenant t USING (tenant_id)
+), turn AS MATERIALIZED (
+    SELECT c.calendar_id FROM page p JOIN syncer.calendar c USING (tenant_id, calendar_id)
+    ORDER BY c.tenant_id, c.calendar_id FOR NO KEY UPDATE OF c
 ), put AS MATERIALIZED (
-    SELECT p.* FROM unnest($6::text[], $7::text[], $8::jsonb[], $9::boolean[], $17::boolean[], $18::boolean[])
-        AS p(event_id, meeting_id, event, is_news, is_users, is_new), fence
+    SELECT u.*, p.account_id, p.generation, p.place
+    FROM jsonb_to_recordset($2) AS u(tenant_id bigint, calendar_id bigint, event_id text, meeting_id text, event jsonb,
+                                     is_new boolean, is_news boolean, is_users boolean)
+    JOIN page p USING (tenant_id, calendar_id)
+), going AS MATERIALIZED (
+    SELECT u.*, p.account_id, p.place
+    FROM jsonb_to_recordset($3) AS u(tenant_id bigint, calendar_id bigint, event_id text, meeting_id text, reason text,
+                                     is_detaching boolean)
+    JOIN page p USING (tenant_id, calendar_id)
 ), loss AS MATERIALIZED (
-    SELECT DISTINCT m.meeting_id FROM unnest($12::text[]) AS m(meeting_id), fence
+    SELECT p.tenant_id, p.account_id, p.calendar_id, u.meeting_id, p.place
+    FROM jsonb_to_recordset($4) AS u(tenant_id bigint, calendar_id bigint, meeting_id text)
+    JOIN page p USING (tenant_id, calendar_id)
+    UNION
+    SELECT g.tenant_id, g.account_id, g.calendar_id, g.meeting_id, g.place FROM going g
+), note AS MATERIALIZED (
+    SELECT u.*, p.place
+    FROM jsonb_to_recordset($5) AS u(tenant_id bigint, calendar_id bigint, event_id text, kind text, etag text, reason text)
+    JOIN page p USING (tenant_id, calendar_id)
 ), meeting AS MATERIALIZED (
-    SELECT p.meeting_id,
-           bool_or(p.is_news) OR EXISTS (SELECT FROM loss WHERE loss.meeting_id = p.meeting_id) AS is_touched
-    FROM put p GROUP BY p.meeting_id
+    SELECT p.tenant_id, p.account_id, p.meeting_id, p.place, bool_or(p.is_new) AS is_relinked,
+           bool_or(p.is_news OR l.meeting_id IS NOT NULL) AS is_touched
+    FROM put p LEFT JOIN loss l USING (tenant_id, meeting_id)
+    GROUP BY p.tenant_id, p.account_id, p.meeting_id, p.place
 ), locked AS MATERIALIZED (
-    -- All at once and in one order: two calendars between which events move in both directions must not deadlock.
-    SELECT c.conference_id FROM syncer.conference c, account a
-    WHERE c.tenant_id = a.tenant_id AND c.account_id = a.account_id
-      AND c.meeting_id IN (SELECT meeting_id FROM meeting UNION SELECT meeting_id FROM loss)
-    ORDER BY c.meeting_id FOR NO KEY UPDATE OF c
+    -- All at once and in one order: calendars between which events move in both directions must not deadlock.
+    SELECT c.tenant_id, c.account_id, c.meeting_id, c.conference_id, c.driver_calendar_id, c.driver_event_id
+    FROM (SELECT m.tenant_id, m.account_id, m.meeting_id FROM meeting m
+          UNION SELECT l.tenant_id, l.account_id, l.meeting_id FROM loss l) AS named
+    JOIN syncer.conference c USING (tenant_id, account_id, meeting_id)
+    WHERE (SELECT count(*) FROM turn) >= 0
+    ORDER BY c.tenant_id, c.conference_id FOR NO KEY UPDATE OF c
+), held AS MATERIALIZED (
+    SELECT l.tenant_id, l.calendar_id, l.event_id, l.conference_id
+    FROM (SELECT p.tenant_id, p.calendar_id, p.event_id FROM put p
+          UNION SELECT g.tenant_id, g.calendar_id, g.event_id FROM going g) AS named
+    JOIN syncer.link l USING (tenant_id, calendar_id, event_id)
+    WHERE (SELECT count(*) FROM locked) >= 0
+    ORDER BY l.tenant_id, l.calendar_id, l.event_id FOR UPDATE OF l
+), left_by AS MATERIALIZED (
+    -- Conferences whose links go. is_stray: one was not the driver's: a last look at the driver's event says nothing of
+    -- where it is.
+    SELECT k.conference_id, bool_or(g.is_detaching) AS is_detaching,
+           bool_or((h.event_id, h.calendar_id) IS DISTINCT FROM (k.driver_event_id, k.driver_calendar_id)) AS is_stray
+    FROM going g JOIN held h USING (tenant_id, calendar_id, event_id) JOIN locked k USING (tenant_id, conference_id)
+    GROUP BY k.conference_id
+), losing AS MATERIALIZED (
+    SELECT l.tenant_id, k.conference_id, l.calendar_id, l.place, coalesce(b.is_detaching, false) AS is_detaching,
+           coalesce(b.is_stray, false) AS is_stray
+    FROM loss l JOIN locked k USING (tenant_id, account_id, meeting_id) LEFT JOIN left_by b USING (conference_id)
+    WHERE NOT EXISTS (SELECT FROM meeting m WHERE m.tenant_id = l.tenant_id AND m.meeting_id = l.meeting_id)
 ), dropped AS (
-    DELETE FROM syncer.link l
-    USING unnest($10::text[], $11::boolean[]) AS d(event_id, is_detaching), fence
-    WHERE l.tenant_id = $4 AND l.calendar_id = $5 AND l.event_id = d.event_id
-    RETURNING l.conference_id, l.event_id, d.is_detaching
-), stray AS MATERIALIZED (
-    -- Links that went and were not the driver's: a last look at the driver's event says nothing of where theirs are.
-    SELECT d.conference_id FROM dropped d JOIN syncer.conference c ON c.tenant_id = $4 AND c.conference_id = d.conference_id
-    WHERE (d.event_id, $5::bigint) IS DISTINCT FROM (c.driver_event_id, c.driver_calendar_id)
+    DELETE FROM syncer.link l USING going g
+    WHERE l.tenant_id = g.tenant_id AND l.calendar_id = g.calendar_id AND l.event_id = g.event_id
+      AND (SELECT count(*) FROM left_by) >= 0
+    RETURNING l.event_id
 ), referred AS (
     INSERT INTO syncer.conference AS c (tenant_id, account_id, meeting_id, wanted_version)
-    SELECT a.tenant_id, a.account_id, m.meeting_id, m.is_touched::int FROM meeting m, account a
-    WHERE (SELECT count(*) FROM locked) >= 0 ORDER BY m.meeting_id
+    SELECT m.tenant_id, m.account_id, m.meeting_id, m.is_touched::int FROM meeting m
+    WHERE (SELECT count(*) FROM held) >= 0 ORDER BY m.tenant_id, m.account_id, m.meeting_id
     ON CONFLICT (tenant_id, account_id, meeting_id) DO UPDATE
         SET wanted_version = c.wanted_version + excluded.wanted_version,
             next_try_at = CASE WHEN excluded.wanted_version > 0 THEN NULL ELSE c.next_try_at END,
             state = CASE WHEN c.state = 'detached' THEN 'live' ELSE c.state END,
-            strayed_at = CASE WHEN EXISTS (SELECT FROM stray s WHERE s.conference_id = c.conference_id)
-                              THEN syncer.clock() ELSE c.strayed_at END,
-            was_detached = EXISTS (SELECT FROM dropped d WHERE d.conference_id = c.conference_id AND d.is_detaching)
-                           OR c.was_detached
-                              AND NOT EXISTS (SELECT FROM put p WHERE p.meeting_id = c.meeting_id AND p.is_new)
-    RETURNING conference_id, meeting_id
+            strayed_at = CASE WHEN c.conference_id IN (SELECT b.conference_id FROM left_by b WHERE b.is_stray)
+                              THEN (SELECT at FROM moment) ELSE c.strayed_at END,
+            was_detached = c.conference_id IN (SELECT b.conference_id FROM left_by b WHERE b.is_detaching)
+                           OR c.was_detached AND (c.tenant_id, c.meeting_id)
+                                  NOT IN (SELECT m.tenant_id, m.meeting_id FROM meeting m WHERE m.is_relinked)
+    RETURNING tenant_id, account_id, meeting_id, conference_id
 ), owned AS (
     INSERT INTO syncer.meeting_owner (account_id, meeting_id, tenant_id)
-    SELECT a.account_id, r.meeting_id, a.tenant_id FROM referred r, account a ORDER BY r.meeting_id
+    SELECT r.account_id, r.meeting_id, r.tenant_id FROM referred r JOIN meeting m USING (tenant_id, account_id, meeting_id)
+    ORDER BY r.account_id, r.meeting_id, m.place
     ON CONFLICT DO NOTHING
 ), linked AS (
     INSERT INTO syncer.link AS l (tenant_id, calendar_id, event_id, conference_id, generation, event)
-    SELECT $4, $5, p.event_id, r.conference_id, ($15::jsonb ->> 'generation')::bigint, p.event
-    FROM put p JOIN referred r USING (meeting_id) ORDER BY p.event_id
+    SELECT p.tenant_id, p.calendar_id, p.event_id, r.conference_id, p.generation, p.event
+    FROM put p JOIN referred r USING (tenant_id, account_id, meeting_id)
+    WHERE (SELECT count(*) FROM dropped) >= 0 ORDER BY p.tenant_id, p.calendar_id, p.event_id
     ON CONFLICT (tenant_id, calendar_id, event_id) DO UPDATE
         SET conference_id = excluded.conference_id, generation = excluded.generation, event = excluded.event,
             rung = CASE WHEN l.conference_id = excluded.conference_id THEN l.rung END,
-            write_backs = CASE WHEN excluded.event_id IN (SELECT event_id FROM put WHERE is_users) THEN 0 ELSE l.write_backs END
+            write_backs = CASE WHEN (excluded.tenant_id, excluded.calendar_id, excluded.event_id)
+                                    IN (SELECT p.tenant_id, p.calendar_id, p.event_id FROM put p WHERE p.is_users)
+                               THEN 0 ELSE l.write_backs END
 ), lost AS (
     UPDATE syncer.conference c
     SET wanted_version = c.wanted_version + 1, next_try_at = NULL,
-        state = CASE WHEN EXISTS (SELECT FROM dropped d WHERE d.conference_id = c.conference_id AND d.is_detaching)
-                     THEN 'detached' ELSE c.state END,
-        was_detached = c.was_detached
-            OR EXISTS (SELECT FROM dropped d WHERE d.conference_id = c.conference_id AND d.is_detaching),
-        strayed_at = CASE WHEN EXISTS (SELECT FROM stray s WHERE s.conference_id = c.conference_id)
-                          THEN syncer.clock() ELSE c.strayed_at END,
+        state = CASE WHEN x.is_detaching THEN 'detached' ELSE c.state END,
+        was_detached = c.was_detached OR x.is_detaching,
+        strayed_at = CASE WHEN x.is_stray THEN x.at ELSE c.strayed_at END,
         -- Never pushed, so it has no driver yet: whoever asks why it goes, or lets it go, asks by calendar.
-        driver_calendar_id = coalesce(c.driver_calendar_id, $5)
-    FROM loss, account a
-    WHERE (SELECT count(*) FROM locked) >= 0
-      AND c.tenant_id = a.tenant_id AND c.account_id = a.account_id AND c.meeting_id = loss.meeting_id
-      AND NOT EXISTS (SELECT FROM meeting m WHERE m.meeting_id = loss.meeting_id)
-    RETURNING c.conference_id, c.meeting_id
+        driver_calendar_id = coalesce(c.driver_calendar_id, x.calendar_id)
+    FROM (SELECT * FROM losing, moment) AS x WHERE c.tenant_id = x.tenant_id AND c.conference_id = x.conference_id
+    RETURNING c.tenant_id, c.meeting_id, c.conference_id, x.place
 ), forgotten AS (
-    DELETE FROM syncer.note n USING fence
-    WHERE n.tenant_id = $4 AND n.calendar_id = $5 AND n.event_id = ANY ($16::text[])
-      AND NOT EXISTS (SELECT FROM jsonb_to_recordset($13) AS x(event_id text) WHERE x.event_id = n.event_id)
+    DELETE FROM syncer.note n
+    USING (SELECT p.tenant_id, p.calendar_id, e.event_id FROM page p CROSS JOIN unnest(p.event_ids) AS e(event_id)) AS seen
+    WHERE n.tenant_id = seen.tenant_id AND n.calendar_id = seen.calendar_id AND n.event_id = seen.event_id
+      AND (n.tenant_id, n.calendar_id, n.event_id) NOT IN (SELECT x.tenant_id, x.calendar_id, x.event_id FROM note x)
 ), noted AS (
-    INSERT INTO syncer.note (tenant_id, calendar_id, event_id, kind, etag, reason)
-    SELECT $4, $5, x.event_id, x.kind, x.etag, x.reason
-    FROM jsonb_to_recordset($13) AS x(event_id text, kind text, etag text, reason text), fence ORDER BY x.event_id
+    INSERT INTO syncer.note (tenant_id, calendar_id, event_id, kind, etag, reason, seen_at)
+    SELECT x.tenant_id, x.calendar_id, x.event_id, x.kind, x.etag, x.reason, moment.at
+    FROM note x, moment ORDER BY x.tenant_id, x.calendar_id, x.event_id
     ON CONFLICT (tenant_id, calendar_id, event_id) DO UPDATE
         SET kind = excluded.kind, etag = excluded.etag, reason = excluded.reason, seen_at = excluded.seen_at
 ), told AS (
-    INSERT INTO syncer.history (tenant_id, kind, conference_id, calendar_id, event_id, detail)
-    SELECT $4, h.kind, coalesce(r.conference_id, l.conference_id), $5, h.event_id, coalesce(h.detail, '{}')
-    FROM jsonb_to_recordset($14) AS h(kind text, event_id text, meeting_id text, detail jsonb)
-    CROSS JOIN fence
-    LEFT JOIN referred r ON r.meeting_id = h.meeting_id
-    LEFT JOIN lost l ON l.meeting_id = h.meeting_id
+    INSERT INTO syncer.history (tenant_id, at, kind, conference_id, calendar_id, event_id, detail)
+    SELECT h.tenant_id, moment.at, h.kind, coalesce(r.conference_id, l.conference_id), h.calendar_id, h.event_id, h.detail
+    FROM (SELECT p.place, 1 AS part, p.tenant_id, p.calendar_id, p.event_id, p.meeting_id,
+                 CASE WHEN p.is_new THEN 'linked' ELSE 'changed' END AS kind, jsonb '{}' AS detail
+          FROM put p WHERE p.is_users
+          UNION ALL
+          SELECT g.place, 2, g.tenant_id, g.calendar_id, g.event_id, g.meeting_id,
+                 CASE WHEN g.is_detaching THEN 'detached' ELSE 'unlinked' END, jsonb_build_object('reason', g.reason)
+          FROM going g
+          UNION ALL
+          SELECT x.place, 3, x.tenant_id, x.calendar_id, x.event_id, NULL, x.kind, jsonb_build_object('reason', x.reason)
+          FROM note x WHERE x.kind = 'set_aside') AS h
+    CROSS JOIN moment
+    LEFT JOIN referred r ON r.tenant_id = h.tenant_id AND r.meeting_id = h.meeting_id
+    LEFT JOIN lost l ON l.tenant_id = h.tenant_id AND l.meeting_id = h.meeting_id
+    ORDER BY h.place, h.part, h.event_id
 ), moved AS (
+    -- is_overtaken: while this read was under way somebody has asked for another from the start, which is still due.
     UPDATE syncer.calendar c
-    SET sync_token = k.sync_token, page_token = k.page_token, generation = k.generation, is_full_read = k.is_full_read,
-        read_from = k.read_from, pin = k.pin, time_zone = coalesce(k.time_zone, c.time_zone),
+    SET sync_token = CASE WHEN p.is_overtaken THEN NULL ELSE p.sync_token END,
+        page_token = CASE WHEN p.is_overtaken THEN NULL ELSE p.page_token END,
+        generation = p.generation, is_full_read = p.is_overtaken OR p.is_full_read,
+        read_from = p.read_from, pin = p.pin, time_zone = coalesce(p.time_zone, c.time_zone),
+        sees_details = coalesce(p.sees_details, c.sees_details),
         state = CASE WHEN c.state = 'parked' THEN 'active' ELSE c.state END,
-        failures = 0, reason = NULL, next_look_at = NULL, changed_at = syncer.clock()
-    FROM fence, jsonb_to_record($15) AS k(sync_token text, page_token text, generation bigint, is_full_read boolean,
-                                          read_from timestamptz, pin text, time_zone text)
-    WHERE c.tenant_id = $4 AND c.calendar_id = $5
+        failures = 0, reason = NULL, next_look_at = NULL, changed_at = p.at
+    FROM (SELECT page.*, moment.*, now.is_full_read AND now.sync_token IS NULL AND now.page_token IS NULL
+                 AND now.generation >= page.generation AS is_overtaken
+          FROM page JOIN syncer.calendar now USING (tenant_id, calendar_id), moment) AS p
+    WHERE c.tenant_id = p.tenant_id AND c.calendar_id = p.calendar_id
 )
-SELECT EXISTS (SELECT FROM fence) AS is_ours,
-       ARRAY (SELECT r.conference_id FROM referred r JOIN meeting m USING (meeting_id) WHERE m.is_touched
-              UNION SELECT conference_id FROM lost) AS touched;
+SELECT ARRAY (SELECT a.place FROM asked a JOIN fence f USING (project_id, owner, epoch)) AS ours,
+       array_agg(t.place) AS places, array_agg(t.conference_id) AS conference_ids
+FROM (SELECT m.place, r.conference_id FROM referred r JOIN meeting m USING (tenant_id, account_id, meeting_id)
+      WHERE m.is_touched
+      UNION ALL SELECT l.place, l.conference_id FROM lost l) AS t;
 
 -- name: restart
 -- The cursor is worthless: what was read stays, and a full read under a new generation is due.
@@ -157,32 +235,58 @@ UPDATE syncer.calendar c SET sync_token = NULL, page_token = NULL, is_full_read 
 FROM fence WHERE c.tenant_id = $4 AND c.calendar_id = $5 RETURNING true;
 
 -- name: failed
--- Writes down that a look or a pull failed.
--- $1 project_id, $2 owner, $3 epoch, $4 tenant_id, $5 calendar_id, $6 state text, $7 reason text, $8 failures int,
--- $9 next_look_at timestamptz. Rows: one if ours. Index: calendar_pkey.
-WITH fence AS MATERIALIZED (
-    SELECT project_id FROM syncer.lease WHERE project_id = $1 AND owner = $2 AND epoch = $3 FOR KEY SHARE
+-- Writes down that looks or pulls of many calendars failed. No calendar is named twice.
+-- $1 jsonb [{project_id, owner, epoch, tenant_id, calendar_id, state, reason, failures, next_look_at}].
+-- Rows: place bigint, in $1 and from 1, of each that was ours. Index: calendar_pkey.
+WITH asked AS MATERIALIZED (
+    SELECT * FROM ROWS FROM (jsonb_to_recordset($1) AS (
+            project_id bigint, owner uuid, epoch bigint, tenant_id bigint, calendar_id bigint, state text, reason text,
+            failures integer, next_look_at timestamptz))
+        WITH ORDINALITY AS a(project_id, owner, epoch, tenant_id, calendar_id, state, reason, failures, next_look_at, place)
+), fence AS MATERIALIZED (
+    SELECT l.project_id, l.owner, l.epoch FROM syncer.lease l
+    WHERE (l.project_id, l.owner, l.epoch) IN (SELECT a.project_id, a.owner, a.epoch FROM asked a)
+    ORDER BY l.project_id FOR KEY SHARE OF l
+), turn AS MATERIALIZED (
+    SELECT a.* FROM asked a JOIN fence f USING (project_id, owner, epoch) JOIN syncer.calendar c USING (tenant_id, calendar_id)
+    ORDER BY c.tenant_id, c.calendar_id FOR NO KEY UPDATE OF c
 )
 UPDATE syncer.calendar c
-SET state = CASE WHEN c.state = 'paused' THEN c.state ELSE $6 END, reason = $7, failures = $8, next_look_at = $9
-FROM fence WHERE c.tenant_id = $4 AND c.calendar_id = $5 RETURNING true;
+SET state = CASE WHEN c.state = 'paused' THEN c.state ELSE t.state END, reason = t.reason, failures = t.failures,
+    next_look_at = t.next_look_at
+FROM turn t WHERE c.tenant_id = t.tenant_id AND c.calendar_id = t.calendar_id RETURNING t.place;
 
 -- name: recovered
--- A calendar that had failed was looked at again and nothing had changed.
--- $1 project_id, $2 owner, $3 epoch, $4 tenant_id, $5 calendar_id. Rows: one if ours. Index: calendar_pkey.
-WITH fence AS MATERIALIZED (
-    SELECT project_id FROM syncer.lease WHERE project_id = $1 AND owner = $2 AND epoch = $3 FOR KEY SHARE
+-- Calendars that had failed were looked at again and nothing had changed. No calendar is named twice.
+-- $1 jsonb [{project_id, owner, epoch, tenant_id, calendar_id}].
+-- Rows: place bigint, in $1 and from 1, of each that was ours. Index: calendar_pkey.
+WITH asked AS MATERIALIZED (
+    SELECT * FROM ROWS FROM (jsonb_to_recordset($1) AS (
+            project_id bigint, owner uuid, epoch bigint, tenant_id bigint, calendar_id bigint))
+        WITH ORDINALITY AS a(project_id, owner, epoch, tenant_id, calendar_id, place)
+), fence AS MATERIALIZED (
+    SELECT l.project_id, l.owner, l.epoch FROM syncer.lease l
+    WHERE (l.project_id, l.owner, l.epoch) IN (SELECT a.project_id, a.owner, a.epoch FROM asked a)
+    ORDER BY l.project_id FOR KEY SHARE OF l
+), turn AS MATERIALIZED (
+    SELECT a.* FROM asked a JOIN fence f USING (project_id, owner, epoch) JOIN syncer.calendar c USING (tenant_id, calendar_id)
+    ORDER BY c.tenant_id, c.calendar_id FOR NO KEY UPDATE OF c
 )
 UPDATE syncer.calendar c
 SET state = CASE WHEN c.state = 'parked' THEN 'active' ELSE c.state END, reason = NULL, failures = 0, next_look_at = NULL
-FROM fence WHERE c.tenant_id = $4 AND c.calendar_id = $5 RETURNING true;
+FROM turn t WHERE c.tenant_id = t.tenant_id AND c.calendar_id = t.calendar_id RETURNING t.place;
 
 -- name: save_tokens
 -- Sync tokens that moved though nothing had changed; the old ones would have stayed valid.
--- $1 project_id, $2 owner, $3 epoch, $4 tenant ids bigint[], $5 calendar ids bigint[], $6 old tokens text[], $7 new tokens text[]. Rows: none. Index: calendar_pkey.
+-- $1 project_id, $2 owner, $3 epoch, $4 jsonb [{tenant_id, calendar_id, old_token, sync_token}]. Rows: none.
+-- Index: calendar_pkey.
 WITH fence AS MATERIALIZED (
     SELECT project_id FROM syncer.lease WHERE project_id = $1 AND owner = $2 AND epoch = $3 FOR KEY SHARE
+), turn AS MATERIALIZED (
+    SELECT m.* FROM jsonb_to_recordset($4) AS m(tenant_id bigint, calendar_id bigint, old_token text, sync_token text)
+    CROSS JOIN fence
+    JOIN syncer.calendar c USING (tenant_id, calendar_id)
+    WHERE c.sync_token = m.old_token ORDER BY c.tenant_id, c.calendar_id FOR NO KEY UPDATE OF c
 )
 UPDATE syncer.calendar c SET sync_token = m.sync_token
-FROM fence, unnest($4::bigint[], $5::bigint[], $6::text[], $7::text[]) AS m(tenant_id, calendar_id, old_token, sync_token)
-WHERE c.tenant_id = m.tenant_id AND c.calendar_id = m.calendar_id AND c.sync_token = m.old_token;
+FROM turn m WHERE c.tenant_id = m.tenant_id AND c.calendar_id = m.calendar_id AND c.sync_token = m.old_token;

@@ -1,11 +1,19 @@
--- name: one
--- A conference with its owner and its links, all of one moment: a version and the links that it stands for.
--- $1 tenant_id, $2 conference_id. Rows: at most one; links jsonb, an array. Index: conference_pkey, link_of_conference.
-SELECT c.*, o.tenant_id IS NOT DISTINCT FROM c.tenant_id AS is_owner,
+-- name: several
+-- Conferences with their owners and links, all of one moment: versions and the links that they stand for.
+-- $1 jsonb [[tenant_id, conference_id]]. Rows: at most one each; place, in $1 and from 1; links jsonb, an array.
+-- Index: conference_pkey, meeting_owner_pkey, link_of_conference.
+WITH asked AS MATERIALIZED (
+    SELECT (a.pair ->> 0)::bigint AS tenant_id, (a.pair ->> 1)::bigint AS conference_id, a.place
+    FROM jsonb_array_elements($1) WITH ORDINALITY AS a(pair, place)
+)
+SELECT a.place, c.tenant_id, c.conference_id, c.account_id, c.meeting_id, c.state, c.wanted_version, c.applied_version,
+       c.applied, c.meeting, c.is_in_doubt, c.driver_calendar_id, c.driver_event_id, c.unlinked_at, c.strayed_at,
+       c.was_detached, c.reason, c.delete_after, c.was_released, c.failures, c.next_try_at, c.read_back_at,
+       o.tenant_id IS NOT DISTINCT FROM c.tenant_id AS is_owner,
        (SELECT coalesce(jsonb_agg(to_jsonb(l)), '[]') FROM syncer.link l
         WHERE l.tenant_id = c.tenant_id AND l.conference_id = c.conference_id) AS links
-FROM syncer.conference c LEFT JOIN syncer.meeting_owner o USING (account_id, meeting_id)
-WHERE c.tenant_id = $1 AND c.conference_id = $2;
+FROM asked a JOIN syncer.conference c USING (tenant_id, conference_id)
+LEFT JOIN syncer.meeting_owner o ON o.account_id = c.account_id AND o.meeting_id = c.meeting_id;
 
 -- name: waiting
 -- Conferences of some tenants whose push is due: touched and not applied, in doubt, or to be deleted.
@@ -43,34 +51,51 @@ SELECT tenant_id, conference_id FROM (
 WHERE place <= $4 ORDER BY tried_at LIMIT $3;
 
 -- name: record
--- Writes down what came of a push, unless the lease is another's; applied_version never goes back.
--- $1 project_id, $2 owner, $3 epoch; $4 tenant_id, $5 conference_id; $6 conference jsonb (fields below); $7 history jsonb
--- [{kind, calendar_id, event_id, detail}]; $8 wanted_version at least bigint, $9 to be
--- raised by int. Rows: one if ours. Index: conference_pkey.
-WITH fence AS MATERIALIZED (
-    SELECT project_id FROM syncer.lease WHERE project_id = $1 AND owner = $2 AND epoch = $3 FOR KEY SHARE
+-- Writes down what came of pushes, of each unless its lease is another's; applied_version never goes back. No conference
+-- is named twice.
+-- $1 jsonb [{project_id, owner, epoch, tenant_id, conference_id, the fields of a conference as below, wanted_version (at
+-- least), raised_by (then raised by), told [{kind, calendar_id, event_id, detail}]}].
+-- Rows: place bigint, in $1 and from 1, of each that was ours. Index: conference_pkey.
+WITH asked AS MATERIALIZED (
+    SELECT * FROM ROWS FROM (jsonb_to_recordset($1) AS (
+            project_id bigint, owner uuid, epoch bigint, tenant_id bigint, conference_id bigint, state text, reason text,
+            applied_version bigint, applied jsonb, meeting jsonb, is_in_doubt boolean, driver_calendar_id bigint,
+            driver_event_id text, unlinked_at timestamptz, delete_after timestamptz, was_released boolean,
+            failures integer, next_try_at timestamptz, read_back_at timestamptz, wanted_version bigint, raised_by integer,
+            told jsonb))
+        WITH ORDINALITY AS a(project_id, owner, epoch, tenant_id, conference_id, state, reason, applied_version, applied,
+                             meeting, is_in_doubt, driver_calendar_id, driver_event_id, unlinked_at, delete_after,
+                             was_released, failures, next_try_at, read_back_at, wanted_version, raised_by, told, place)
+), fence AS MATERIALIZED (
+    SELECT l.project_id, l.owner, l.epoch FROM syncer.lease l
+    WHERE (l.project_id, l.owner, l.epoch) IN (SELECT a.project_id, a.owner, a.epoch FROM asked a)
+    ORDER BY l.project_id FOR KEY SHARE OF l
+), turn AS MATERIALIZED (
+    -- In the order in which pages lock them.
+    SELECT a.*, moment.at FROM asked a CROSS JOIN (SELECT syncer.clock() AS at) AS moment
+    JOIN fence f USING (project_id, owner, epoch) JOIN syncer.conference c USING (tenant_id, conference_id)
+    ORDER BY c.tenant_id, c.conference_id FOR NO KEY UPDATE OF c
 ), told AS (
-    INSERT INTO syncer.history (tenant_id, kind, conference_id, calendar_id, event_id, detail)
-    SELECT $4, h.kind, $5, h.calendar_id, h.event_id, coalesce(h.detail, '{}')
-    FROM jsonb_to_recordset($7) AS h(kind text, calendar_id bigint, event_id text, detail jsonb), fence
+    INSERT INTO syncer.history (tenant_id, at, kind, conference_id, calendar_id, event_id, detail)
+    SELECT t.tenant_id, t.at, h.kind, t.conference_id, h.calendar_id, h.event_id, coalesce(h.detail, '{}')
+    FROM turn t
+    CROSS JOIN jsonb_to_recordset(t.told) AS h(kind text, calendar_id bigint, event_id text, detail jsonb)
 )
 UPDATE syncer.conference c
 -- A page that detached the conference, or a person who released it, while this push was under way has the last word.
-SET state = CASE WHEN c.wanted_version > $8 AND (c.state = 'detached' OR c.was_released) THEN c.state ELSE k.state END,
+SET state = CASE WHEN c.wanted_version > k.wanted_version AND (c.state = 'detached' OR c.was_released)
+                 THEN c.state ELSE k.state END,
     reason = k.reason, applied_version = greatest(c.applied_version, k.applied_version),
-    wanted_version = greatest(c.wanted_version, $8) + $9, applied = k.applied, meeting = k.meeting,
+    wanted_version = greatest(c.wanted_version, k.wanted_version) + k.raised_by, applied = k.applied, meeting = k.meeting,
     is_in_doubt = k.is_in_doubt, driver_calendar_id = k.driver_calendar_id, driver_event_id = k.driver_event_id,
     unlinked_at = k.unlinked_at,
-    delete_after = CASE WHEN c.wanted_version > $8 AND c.was_released THEN c.delete_after ELSE k.delete_after END,
-    was_released = CASE WHEN c.wanted_version > $8 AND c.was_released THEN true ELSE k.was_released END,
+    delete_after = CASE WHEN c.wanted_version > k.wanted_version AND c.was_released THEN c.delete_after
+                        ELSE k.delete_after END,
+    was_released = CASE WHEN c.wanted_version > k.wanted_version AND c.was_released THEN true ELSE k.was_released END,
     failures = k.failures, next_try_at = k.next_try_at, read_back_at = k.read_back_at,
-    deleted_at = CASE WHEN k.state = 'deleted' THEN coalesce(c.deleted_at, syncer.clock()) END
-FROM fence, jsonb_to_record($6) AS k(
-    state text, reason text, applied_version bigint, applied jsonb, meeting jsonb, is_in_doubt boolean,
-    driver_calendar_id bigint, driver_event_id text, unlinked_at timestamptz, delete_after timestamptz,
-    was_released boolean, failures integer, next_try_at timestamptz, read_back_at timestamptz)
-WHERE c.tenant_id = $4 AND c.conference_id = $5
-RETURNING true;
+    deleted_at = CASE WHEN k.state = 'deleted' THEN coalesce(c.deleted_at, k.at) END
+FROM turn k WHERE c.tenant_id = k.tenant_id AND c.conference_id = k.conference_id
+RETURNING k.place;
 
 -- name: hand_over
 -- A meeting that its owner has no event for any more goes to another tenant that has one, who is asked to push it.
@@ -87,9 +112,11 @@ WITH fence AS MATERIALIZED (
     -- By version too: a push of the heir's that is under way would erase a mark alone.
     UPDATE syncer.conference c SET is_in_doubt = true, wanted_version = c.wanted_version + 1, next_try_at = NULL
     FROM heir WHERE c.tenant_id = heir.tenant_id AND c.conference_id = heir.conference_id
+    RETURNING c.tenant_id
 )
-UPDATE syncer.meeting_owner o SET tenant_id = heir.tenant_id
-FROM heir WHERE o.account_id = $5 AND o.meeting_id = $6 AND o.tenant_id = $4
+-- After the conference: a page locks it before it asks for the owner.
+UPDATE syncer.meeting_owner o SET tenant_id = asked.tenant_id
+FROM asked WHERE o.account_id = $5 AND o.meeting_id = $6 AND o.tenant_id = $4
 RETURNING o.tenant_id;
 
 -- name: doubt
@@ -114,18 +141,27 @@ SELECT count(*) FILTER (WHERE is_leaving AND is_of_calendar) AS calendar_leaving
 FROM counted;
 
 -- name: wrote_back
--- Writes down a patch of ours, as its answer showed the event.
--- $1 project_id, $2 owner, $3 epoch; $4 tenant_id, $5 calendar_id, $6 event_id, $7 event jsonb, $8 rung text or null,
--- $9 today date, $10 history kind text, $11 detail jsonb, $12 etag that the event was
--- loaded with. Rows: none. Index: link_pkey.
-WITH fence AS MATERIALIZED (
-    SELECT project_id FROM syncer.lease WHERE project_id = $1 AND owner = $2 AND epoch = $3 FOR KEY SHARE
+-- Writes down patches of ours, as their answers showed the events. No event is named twice.
+-- $1 jsonb [{project_id, owner, epoch, tenant_id, calendar_id, event_id, etag (that the event was loaded with), event,
+-- rung or null, today, kind and detail (of the history)}]. Rows: none. Index: link_pkey.
+WITH asked AS MATERIALIZED (
+    SELECT * FROM jsonb_to_recordset($1) AS a(
+        project_id bigint, owner uuid, epoch bigint, tenant_id bigint, calendar_id bigint, event_id text, etag text,
+        event jsonb, rung text, today date, kind text, detail jsonb)
+), fence AS MATERIALIZED (
+    SELECT l.project_id, l.owner, l.epoch FROM syncer.lease l
+    WHERE (l.project_id, l.owner, l.epoch) IN (SELECT a.project_id, a.owner, a.epoch FROM asked a)
+    ORDER BY l.project_id FOR KEY SHARE OF l
+), turn AS MATERIALIZED (
+    -- In the order in which pages lock them.
+    SELECT a.*, l.conference_id, moment.at FROM asked a CROSS JOIN (SELECT syncer.clock() AS at) AS moment
+    JOIN fence f USING (project_id, owner, epoch) JOIN syncer.link l USING (tenant_id, calendar_id, event_id)
+    ORDER BY l.tenant_id, l.calendar_id, l.event_id FOR NO KEY UPDATE OF l
 ), told AS (
-    INSERT INTO syncer.history (tenant_id, kind, conference_id, calendar_id, event_id, detail)
-    SELECT $4, $10, l.conference_id, $5, $6, $11 FROM syncer.link l, fence
-    WHERE l.tenant_id = $4 AND l.calendar_id = $5 AND l.event_id = $6
+    INSERT INTO syncer.history (tenant_id, at, kind, conference_id, calendar_id, event_id, detail)
+    SELECT t.tenant_id, t.at, t.kind, t.conference_id, t.calendar_id, t.event_id, t.detail FROM turn t
 )
 UPDATE syncer.link l
-SET event = CASE WHEN l.event ->> 'etag' = $12 THEN $7 ELSE l.event END, rung = coalesce($8, l.rung),
-    write_backs = CASE WHEN l.write_backs_on = $9 THEN l.write_backs ELSE 0 END + 1, write_backs_on = $9
-FROM fence WHERE l.tenant_id = $4 AND l.calendar_id = $5 AND l.event_id = $6;
+SET event = CASE WHEN l.event ->> 'etag' = t.etag THEN t.event ELSE l.event END, rung = coalesce(t.rung, l.rung),
+    write_backs = CASE WHEN l.write_backs_on = t.today THEN l.write_backs ELSE 0 END + 1, write_backs_on = t.today
+FROM turn t WHERE l.tenant_id = t.tenant_id AND l.calendar_id = t.calendar_id AND l.event_id = t.event_id;

@@ -18,11 +18,12 @@ SELECT tenant.slug, project.slug AS project, tenant.state, tenant.credential, te
     account.settings AS provider_settings, account.credential AS provider_credential, tenant.matchers,
     extract(epoch FROM tenant.grace)::float8 AS grace_seconds,
     extract(epoch FROM tenant.read_window)::float8 AS window_seconds, tenant.ladder, tenant.created_at,
+    ARRAY[guard_calendar_count, guard_calendar_percent, guard_tenant_count, guard_tenant_percent] AS guards,
     (SELECT count(*) FROM syncer.calendar WHERE calendar.tenant_id = tenant.tenant_id) AS calendars,
     (SELECT count(*) FROM syncer.conference
         WHERE conference.tenant_id = tenant.tenant_id AND conference.state = 'live') AS conferences,
     (SELECT count(*) FROM syncer.conference
-        WHERE conference.tenant_id = tenant.tenant_id AND conference.state = 'held') AS held
+        WHERE conference.tenant_id = tenant.tenant_id AND conference.state = 'held' AND NOT was_released) AS held
 FROM syncer.tenant JOIN syncer.project USING (project_id)
 JOIN syncer.provider_account AS account USING (account_id)
 WHERE $1::text IS NULL OR tenant.slug = $1
@@ -34,7 +35,7 @@ SELECT calendar.tenant_id, calendar_id, tenant.slug AS tenant, google_id,
     coalesce(calendar.subject, CASE WHEN calendar.credential IS NULL THEN tenant.subject END) AS subject,
     calendar.credential, addresses,
     calendar.state, calendar.reason, next_look_at, failures, sync_token IS NOT NULL AS has_sync_token,
-    page_token IS NOT NULL AS is_between_pages, is_full_read, generation, time_zone, changed_at,
+    page_token IS NOT NULL AS is_between_pages, is_full_read, generation, sees_details, time_zone, changed_at,
     calendar.created_at, tenant.state AS tenant_state, project.slug AS project,
     lease.until > syncer.clock() AS is_served, lease.epoch > 0 AS was_served,
     (SELECT count(*) FROM syncer.link
@@ -45,7 +46,8 @@ WHERE ($1::text IS NULL OR tenant.slug = $1) AND ($2::text IS NULL OR google_id 
 ORDER BY tenant.slug, google_id
 
 -- name: conferences
--- Conferences with their driver. $1 tenant slug text or NULL, $2 meeting_id text or NULL, $3 most rows bigint.
+-- Conferences with their driver. $1 tenant slug text or NULL, $2 meeting_id text or NULL, $3 most rows bigint, $4 state
+-- text or NULL.
 -- Newest first within a tenant.
 SELECT conference.tenant_id, conference_id, tenant.slug AS tenant, meeting_id, conference.state,
     conference.reason, wanted_version, applied_version, is_in_doubt, calendar.google_id AS driver,
@@ -59,6 +61,7 @@ SELECT conference.tenant_id, conference_id, tenant.slug AS tenant, meeting_id, c
 FROM syncer.tenant JOIN syncer.conference USING (tenant_id)
 LEFT JOIN syncer.calendar ON calendar.tenant_id = conference.tenant_id AND calendar_id = driver_calendar_id
 WHERE ($1::text IS NULL OR tenant.slug = $1) AND ($2::text IS NULL OR meeting_id = $2)
+    AND ($4::text IS NULL OR conference.state = $4)
 ORDER BY tenant.slug, conference_id DESC
 LIMIT $3
 
@@ -73,7 +76,7 @@ ORDER BY google_id, event_id
 -- Conferences that one calendar drives, without those that are over: one whose meeting is gone at its provider counts
 -- while an event refers to it. $1 tenant_id bigint, $2 calendar_id bigint. Relies on link_of_conference.
 SELECT meeting_id, state, reason, wanted_version > applied_version AS is_behind, is_in_doubt, delete_after,
-    failures, next_try_at
+    was_released, failures, next_try_at
 FROM syncer.conference
 WHERE tenant_id = $1 AND driver_calendar_id = $2 AND (state IN ('live', 'leaving', 'held') OR state = 'gone' AND EXISTS (
     SELECT FROM syncer.link
