@@ -7,12 +7,15 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from syncer.clients.google.auth import Credentials
-from syncer.clients.google.calendar import GoogleCalendar
+from syncer.clients.google.calendar import Capacity, GoogleCalendar
 from syncer.clients.http import Http
 from syncer.clients.providers.directory import Providers
 from syncer.clients.references import References
+from syncer.run import stalls
 from syncer.run.bells import Bells
+from syncer.run.listening import Address
 from syncer.run.ownership import Ownership, Pace
+from syncer.run.receiver import Receiver
 from syncer.run.supervisor import Limits, Rhythm, Supervisor
 from syncer.settings import Settings
 from syncer.store.database import Database
@@ -26,23 +29,22 @@ async def run(settings: Settings, dsn: str) -> None:
     """
     bells = Bells()
     with bells.on_signals():
-        async with tools_of(settings, dsn) as tools:
+        async with (
+            stalls.watching(),
+            tools_of(settings, dsn) as tools,
+            Receiver(tools).listening(Address.of(settings.listen)),
+        ):
             await supervisor_of(settings, tools).run(bells)
 
 
 @asynccontextmanager
 async def tools_of(settings: Settings, dsn: str) -> AsyncIterator[Tools]:
     """The walls and the clock, for as long as the block lasts."""
-    async with Database.opened(dsn) as database, Http(private_networks=settings.private_networks) as http:
+    async with Database.opened(dsn) as database, _http(settings) as http:
         references = references_of(settings)
         credentials = Credentials(http, references, token_uris=settings.token_uris)
-        google = GoogleCalendar(
-            http,
-            credentials,
-            api_root=settings.google_api_root,
-            at_once=settings.looks,
-            deadline_seconds=settings.request_seconds,
-        )
+        capacity = Capacity(settings.requests, settings.batch_calls, settings.request_seconds)
+        google = GoogleCalendar(http, credentials, api_root=settings.google_api_root, capacity=capacity)
         yield Tools(
             database=database,
             google=google,
@@ -53,6 +55,10 @@ async def tools_of(settings: Settings, dsn: str) -> AsyncIterator[Tools]:
         )
 
 
+def _http(settings: Settings) -> Http:
+    return Http(is_compressed=settings.gzip, private_networks=settings.private_networks)
+
+
 def references_of(settings: Settings) -> References:
     """What `file:` and `env:` references may name."""
     return References(folder=settings.credentials_folder, env_prefix=settings.credentials_prefix, environ=os.environ)
@@ -61,7 +67,13 @@ def references_of(settings: Settings) -> References:
 def supervisor_of(settings: Settings, tools: Tools) -> Supervisor:
     """A worker over these tools."""
     ownership = Ownership(tools, Pace(settings.lease_seconds, settings.cycle_seconds))
-    limits = Limits(settings.sweeps, settings.pulls, settings.pushes, settings.pushes_per_provider)
+    limits = Limits(
+        sweeps=settings.sweeps,
+        pulls=settings.pulls,
+        long_pulls=settings.long_pulls,
+        pushes=settings.pushes,
+        pushes_per_provider=settings.pushes_per_provider,
+    )
     rhythm = Rhythm(
         beat=min(settings.relist_seconds, settings.lease_seconds / 3),
         rescue=settings.rescue_seconds,

@@ -23,9 +23,11 @@ ALLOWED = frozenset(
         "error_type",
         "event",
         "frames",
+        "instead",
         "level",
         "logger",
         "loop",
+        "ms",
         "pieces",
         "project_id",
         "reason",
@@ -33,6 +35,7 @@ ALLOWED = frozenset(
         "tenant",
         "tenant_id",
         "timestamp",
+        "untold",
         "where",
     }
 )

@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from typing import Self
+from typing import NamedTuple, Self
 
 import aiohttp
 import msgspec
@@ -44,12 +44,11 @@ class Limits:
     body_bytes: int
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """What a server said. Header names are lower-case; of repeated headers the last counts."""
 
     status: int
-    headers: dict[str, str]
+    headers: Mapping[str, str]
     body: bytes
 
 
@@ -68,6 +67,10 @@ class _Call:
 
 class NeverSent(Unreachable):
     """Unreachable before the request was on its way: whatever it asked for was not done."""
+
+
+class TooLarge(Unreadable):
+    """The answer has more bytes than the call allows."""
 
 
 class Http:
@@ -204,7 +207,7 @@ async def _body(response: aiohttp.ClientResponse, host: str, limit_bytes: int) -
     async for chunk in response.content.iter_any():
         whole += stream.decompress(chunk, limit_bytes - len(whole) + 1) if stream else chunk
         if len(whole) > limit_bytes:
-            raise Unreadable(host, response.status, f"with more than {limit_bytes} bytes")
+            raise TooLarge(host, response.status, f"with more than {limit_bytes} bytes")
         if stream and stream.unused_data:
             raise Unreadable(host, response.status, "with something behind its compressed end")
     if stream and not stream.eof and whole:

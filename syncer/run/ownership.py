@@ -7,8 +7,8 @@ from uuid import UUID, uuid4
 import structlog
 
 from syncer.model.calendar import Lease
-from syncer.rules.schedule import Schedule
-from syncer.store import calendars, leases
+from syncer.store import leases
+from syncer.sync import listing
 from syncer.sync.tools import Project, Tenure, Tools
 
 log = structlog.get_logger()
@@ -99,13 +99,10 @@ class Ownership:
             log.info("lease taken", project_id=lease.project_id, epoch=lease.epoch)
 
     def _project(self, lease: Lease, deadline: float) -> Project:
-        return Project(Tenure(lease, deadline), Schedule(self._pace.cycle_seconds))
+        return Project(Tenure(lease, deadline), self._pace.cycle_seconds)
 
     async def _list(self, project: Project) -> None:
-        tenants, broken = await calendars.tenants(self._tools.database, project.lease.project_id)
-        served = await calendars.served(self._tools.database, project.lease.project_id)
-        project.list_anew(tenants, served, self._tools.clock())
-        for tenant in broken:
+        for tenant in await listing.list_anew(self._tools, project):
             if self._broken.get(tenant.slug) != tenant.reason:
                 self._broken[tenant.slug] = tenant.reason
                 log.error("tenant set aside", tenant=tenant.slug, reason=tenant.reason)

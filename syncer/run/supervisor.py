@@ -10,20 +10,23 @@ from typing import assert_never
 import structlog
 
 from syncer.model.calendar import Calendar, CalendarKey
-from syncer.model.errors import CursorExpired, FencedOut, StoreError, SyncerError
+from syncer.model.errors import CursorExpired, DaySpent, FencedOut, StoreError, SyncerError
+from syncer.rules import timing
 from syncer.run.bells import Bells
 from syncer.run.ownership import Ownership
 from syncer.store import conferences
 from syncer.sync import pull, push, sweep
+from syncer.sync.changes import Changes
 from syncer.sync.push import Push
 from syncer.sync.tools import Project, Tools
 
 log = structlog.get_logger()
-_LOOKS_A_SWEEP = 50
 _PUSHES_A_RESCUE = 500
 _PUSHES_AN_ACCOUNT = 100
 _LONGEST_TICK_SECONDS = 0.2
 _TOKENS_SECONDS = 60.0
+# All tokens that move without changes are saved in this time: the old ones serve as well, and each costs a write.
+_TOKENS_ROUND_SECONDS = 6 * 3600.0
 _SOON = timedelta(seconds=1)
 
 
@@ -33,6 +36,7 @@ class Limits:
 
     sweeps: int
     pulls: int
+    long_pulls: int
     pushes: int
     pushes_per_provider: int
 
@@ -57,14 +61,16 @@ class Supervisor:
         self._rhythm = rhythm
         self._sweeps = asyncio.Semaphore(limits.sweeps)
         self._pulls = asyncio.Semaphore(limits.pulls)
+        self._long_pulls = asyncio.Semaphore(limits.long_pulls)
         self._pushes = asyncio.Semaphore(limits.pushes)
         self._accounts: dict[int, asyncio.Semaphore] = {}
-        self._pulling: set[tuple[int, CalendarKey]] = set()
         self._pushing: set[tuple[int, int]] = set()
         self._again: set[tuple[int, int]] = set()
+        self._changes = Changes(tools)
         self._work: set[asyncio.Task[None]] = set()
         self._failing: set[str] = set()
         self._troubles: dict[CalendarKey, str] = {}
+        self._lost: dict[int, str] = {}
 
     async def run(self, bells: Bells) -> None:
         """Serves until the stop bell, then drains, then gives the leases back."""
@@ -100,7 +106,6 @@ class Supervisor:
     async def _hand_back(self) -> None:
         try:
             async with asyncio.timeout(5):
-                await self._save_tokens()
                 await self._ownership.release()
         except (StoreError, TimeoutError):
             log.warning("leases not given back")
@@ -127,21 +132,26 @@ class Supervisor:
             log.info("loop recovered", loop=name)
 
     async def _sweep_loop(self, group: asyncio.TaskGroup) -> None:
+        """Sweeps each project in its turn, one sweep a turn, as long as any has something due."""
         while True:
+            has_begun = False
             for project in list(self._ownership.projects.values()):
-                await self._begin_sweeps(group, project)
-            await asyncio.sleep(self._until_next_due())
+                has_begun |= await self._begin_sweep(group, project)
+            await asyncio.sleep(0 if has_begun else self._until_next_due())
 
     def _until_next_due(self) -> float:
         now = self._tools.clock().timestamp()
-        soonest = min((project.schedule.next_due() for project in self._ownership.projects.values()), default=now + 1)
+        soonest = min((project.next_sweep() for project in self._ownership.projects.values()), default=now + 1)
         return min(max(soonest - now, 0.01), _LONGEST_TICK_SECONDS)
 
-    async def _begin_sweeps(self, group: asyncio.TaskGroup, project: Project) -> None:
-        while keys := project.schedule.due(self._tools.clock(), _LOOKS_A_SWEEP):
-            due = [project.calendars[key] for key in keys if key in project.calendars]
-            await self._sweeps.acquire()
-            self._begin(group, self._sweep(group, project, due))
+    async def _begin_sweep(self, group: asyncio.TaskGroup, project: Project) -> bool:
+        now = self._tools.clock()
+        slots = [] if project.is_resting(now) else project.schedule.due(now, self._tools.google.looks_at_once)
+        if not slots:
+            return False
+        await self._sweeps.acquire()
+        self._begin(group, self._sweep(group, project, slots))
+        return True
 
     def _begin(self, group: asyncio.TaskGroup, work: Coroutine[None, None, None]) -> None:
         piece = group.create_task(_guarded(work))
@@ -150,65 +160,88 @@ class Supervisor:
         # A piece that is cancelled before its first step never awaits its work.
         piece.add_done_callback(lambda _: work.close())
 
-    async def _sweep(self, group: asyncio.TaskGroup, project: Project, due: Sequence[Calendar]) -> None:
+    async def _sweep(self, group: asyncio.TaskGroup, project: Project, slots: Sequence[int]) -> None:
         began_at = self._tools.clock()
+        left = set(slots)
         try:
-            seen = await sweep.sweep(self._tools, project, due)
-            for what in seen:
-                await self._rest(project, what, began_at)
+            seen = await sweep.sweep(self._tools, project, slots)
+            self._tell_lost(project, seen)
+            self._rest_after(project, seen)
             for what in seen:
                 if isinstance(what, sweep.Changed):
-                    await self._begin_pull(group, project, what, began_at)
+                    # A place first: pages that wait to be pulled are held by their sweep, so few are in memory.
+                    places = self._long_pulls if what.is_long else self._pulls
+                    await places.acquire()
+                    work = self._pull(group, project, what, began_at)
+                else:
+                    work = self._rest(project, what, began_at)
+                left.discard(what.slot)
+                self._begin(group, work)
         finally:
             self._sweeps.release()
-            pulled = {key for epoch, key in self._pulling if epoch == project.lease.epoch}
-            self._give_back(project, [calendar for calendar in due if calendar.key not in pulled])
+            # Whatever happened to them, calendars that were handed out come due again.
+            project.give_back(left, self._tools.clock() + _SOON)
 
-    async def _begin_pull(
-        self, group: asyncio.TaskGroup, project: Project, what: sweep.Changed, began_at: datetime
-    ) -> None:
-        # A place first: pages that wait to be pulled are held by their sweep, so there are never many in memory.
-        await self._pulls.acquire()
-        # Marked before its task first runs, or it would be handed out again at once.
-        self._pulling.add((project.lease.epoch, what.calendar.key))
-        self._begin(group, self._pull(group, project, what, began_at))
-
-    async def _rest(self, project: Project, what: sweep.Seen, began_at: datetime) -> None:
-        match what:
-            case sweep.Quiet(calendar):
-                await sweep.rest(self._tools, project, what)
-                project.schedule.looked(calendar.key, began_at, self._tools.clock())
-                self._tell_well(calendar)
-            case sweep.Trouble(calendar, error):
-                await self._set_back(project, calendar, error)
-            case sweep.Changed():
-                pass  # its pull begins after all that is quickly done
-            case _:
-                assert_never(what)
-
-    def _give_back(self, project: Project, calendars: Sequence[Calendar]) -> None:
-        """Whatever happened to them, calendars that were handed out come due again."""
-        for calendar in calendars:
-            project.schedule.give_back(calendar.key, self._tools.clock() + _SOON)
+    async def _rest(self, project: Project, what: sweep.Quiet | sweep.Trouble, began_at: datetime) -> None:
+        """Writes down what is quickly done: a calendar that is well again, or why one is not."""
+        try:
+            match what:
+                case sweep.Quiet(_, calendar):
+                    await sweep.rest(self._tools, project, what)
+                    project.looked(calendar.key, began_at, self._tools.clock())
+                    self._tell_well(calendar)
+                case sweep.Trouble(_, calendar, error, is_shared):
+                    await self._set_back(project, calendar, error, is_shared=is_shared)
+                case _:
+                    assert_never(what)
+        finally:
+            project.give_back([what.slot], self._tools.clock() + _SOON)
 
     async def _pull(self, group: asyncio.TaskGroup, project: Project, what: sweep.Changed, began_at: datetime) -> None:
         calendar = what.calendar
         try:
             touched = await pull.pull(self._tools, project, calendar, what.page)
-            project.schedule.looked(calendar.key, began_at, self._tools.clock())
+            project.looked(calendar.key, began_at, self._tools.clock())
             self._tell_well(calendar)
             for conference_id in touched:
                 self._begin_push(group, project, Push(calendar.key.tenant_id, conference_id))
         except SyncerError as error:
             await self._set_back(project, calendar, error)
         finally:
-            self._pulls.release()
-            self._pulling.discard((project.lease.epoch, calendar.key))
-            self._give_back(project, [calendar])
+            (self._long_pulls if what.is_long else self._pulls).release()
+            project.give_back([what.slot], self._tools.clock() + _SOON)
 
-    async def _set_back(self, project: Project, calendar: Calendar, error: SyncerError) -> None:
-        self._tell_setback(calendar, error)
-        project.schedule.postpone(calendar.key, await sweep.setback(self._tools, project, calendar, error))
+    async def _set_back(
+        self, project: Project, calendar: Calendar, error: SyncerError, *, is_shared: bool = False
+    ) -> None:
+        if not is_shared:
+            self._tell_setback(calendar, error)
+        until = await sweep.setback(self._tools, project, calendar, error, is_shared=is_shared)
+        project.postpone(calendar.key, until)
+        if isinstance(error, DaySpent):
+            project.rests_until = until
+
+    def _tell_lost(self, project: Project, seen: Sequence[sweep.Seen]) -> None:
+        """Whole batches that are lost: told once for a project and kind, however many calendars were in them."""
+        project_id = project.lease.project_id
+        lost = next((what.error for what in seen if isinstance(what, sweep.Trouble) and what.is_shared), None)
+        if lost is None:
+            if self._lost.pop(project_id, None) is not None:
+                log.info("looks recovered", project_id=project_id)
+        elif self._lost.get(project_id) != (kind := type(lost).__name__):
+            self._lost[project_id] = kind
+            log.warning("looks fail", project_id=project_id, error_type=kind, reason=str(lost))
+
+    def _rest_after(self, project: Project, seen: Sequence[sweep.Seen]) -> None:
+        """A batch that was put off puts off the project's next, longer each time; its calendars are not to blame."""
+        lost = next((what.error for what in seen if isinstance(what, sweep.Trouble) and what.is_shared), None)
+        now = self._tools.clock()
+        if lost is None:
+            project.lost_in_a_row = 0
+        elif project.rests_until is None or project.rests_until <= now:
+            project.lost_in_a_row += 1
+            verdict = timing.after(lost, failures=project.lost_in_a_row, now=now, jitter=self._tools.chance())
+            project.rests_until = verdict.at
 
     def _tell_setback(self, calendar: Calendar, error: SyncerError) -> None:
         """Told once for each kind of trouble; an expired cursor is no trouble."""
@@ -265,6 +298,8 @@ class Supervisor:
             for key in due:
                 if key not in self._pushing:
                     self._begin_push(group, project, Push(*key))
+            for told in await self._changes.due(project.tenants, busy=self._pushing):
+                self._begin_push(group, project, told)
 
     async def _read_back(self, group: asyncio.TaskGroup) -> None:
         """Asks providers, slowly, how meetings are that nobody has touched for a while."""
@@ -283,7 +318,7 @@ class Supervisor:
 
     async def _save_tokens(self) -> None:
         for project in list(self._ownership.projects.values()):
-            await sweep.save_tokens(self._tools, project)
+            await sweep.save_tokens(self._tools, project, _TOKENS_SECONDS / _TOKENS_ROUND_SECONDS)
 
 
 async def _guarded(work: Awaitable[None]) -> None:

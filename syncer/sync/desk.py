@@ -1,10 +1,11 @@
 """One push at work: its conference as it stands, its provider calls, and what is written down of them."""
 
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from syncer.model.calendar import Tenant
-from syncer.model.conference import Change, Conference, Outcome, Retry
-from syncer.model.errors import FencedOut
+from syncer.model.conference import Change, Conference, Outcome, Retry, State
+from syncer.model.errors import FencedOut, SyncerError
 from syncer.rules import timing
 from syncer.store import conferences
 from syncer.store.conferences import Noted, Told
@@ -60,11 +61,47 @@ class Desk:
         at = timing.retry_at(
             self.failures + 1, now=self.tools.clock(), jitter=self.tools.chance(), asked_seconds=retry.after_seconds
         )
-        after = replace(
-            self.conference,
-            failures=self.failures + 1,
-            next_try_at=at,
-            is_in_doubt=self.conference.is_in_doubt or retry.is_in_doubt,
+        doubted = replace(self.conference, is_in_doubt=self.conference.is_in_doubt or retry.is_in_doubt)
+        told = Told("retry", {"reason": retry.reason, "during": during})
+        reason = f"{during}: {retry.reason}"
+        is_news = self.failures == 0
+        await self.note(self._failed(doubted, at), *([told] if is_news else []), reason=reason, is_touched=is_touched)
+
+    async def set_back(self, error: SyncerError, *told: Told, during: str) -> None:
+        """Writes down that Google failed it, and when to try again by the error's remedy. Told once for each error.
+
+        What is as wanted already comes again with a reading back, not before that time.
+        """
+        reason = f"{during}: {error}"
+        is_news = reason != self.conference.reason
+        await self.note(
+            self._failed(self.conference, self.verdict(error).at), *(told if is_news else ()), reason=reason
         )
-        told = [Told("retry", {"reason": retry.reason, "during": during})] if self.failures == 0 else []
-        await self.note(after, *told, reason=f"{during}: {retry.reason}", is_touched=is_touched)
+
+    def verdict(self, error: SyncerError) -> timing.Verdict:
+        """What follows for this push from an error of Google's."""
+        now, jitter = self.tools.clock(), self.tools.chance()
+        return timing.after(error, failures=self.failures + 1, now=now, jitter=jitter)
+
+    async def hold(self, retry: Retry, *, until: datetime, during: str) -> None:
+        """Writes down that the provider has failed it too often: it waits for a person, its event, or a reading back.
+
+        until: not even read before. A deletion waits for a person alone: `was_released` tells it from a guarded one.
+        """
+        conference = self.conference
+        is_leaving = conference.state is State.LEAVING
+        held = replace(
+            conference,
+            state=State.HELD if is_leaving else conference.state,
+            was_released=conference.was_released or is_leaving,
+            applied_version=conference.wanted_version,
+            applied=None if conference.is_in_doubt or retry.is_in_doubt else conference.applied,
+            is_in_doubt=False,
+        )
+        told = Told("gave_up", {"reason": retry.reason, "during": during})
+        is_news = not timing.is_held(self.failures)
+        reason = f"held after {self.failures + 1} failures in a row, {during}: {retry.reason}"
+        await self.note(self._failed(held, until), *([told] if is_news else []), reason=reason)
+
+    def _failed(self, conference: Conference, next_try_at: datetime) -> Conference:
+        return replace(conference, failures=self.failures + 1, next_try_at=next_try_at)

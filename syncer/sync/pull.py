@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import assert_never
 
-from syncer.clients.google.calendar import Failed, Looked
+from syncer.clients.google.calendar import Failed, Looked, look_at
 from syncer.model.calendar import Calendar, Cursor, Event, Link, Page
 from syncer.model.errors import AlreadyGone, Missing
 from syncer.rules import decide, parse, reading
@@ -27,21 +27,21 @@ async def pull(tools: Tools, project: Project, calendar: Calendar, page: Page) -
         commit = await _decided(tools, project, calendar, page)
         touched.update(await calendars.commit_page(tools.database, project.lease, calendar.key, commit))
         calendar = replace(calendar, cursor=commit.cursor)
-        project.moved.pop(calendar.key, None)
         project.keep_cursor(calendar.key, calendar.cursor)
         if calendar.cursor.page_token is None:
             break
-        page = await _next_page(tools, calendar)
+        page = await next_page(tools, calendar)
     return touched
 
 
-async def _next_page(tools: Tools, calendar: Calendar) -> Page:
-    (answer,) = await tools.google.look([sweep.look(calendar)])
+async def next_page(tools: Tools, calendar: Calendar) -> Page:
+    """The page that a calendar's cursor stands before. Raises what the walls raise."""
+    (answer,) = await tools.google.look([look_at(calendar, calendar.cursor.read_from)])
     match answer:
-        case Failed():
-            raise answer.error
-        case Looked():
-            return parse.page(answer.body, zones=tools.zones)
+        case Failed(error):
+            raise error
+        case Looked(body):
+            return await sweep.page_of(tools, body)
         case _:
             assert_never(answer)
 
@@ -49,7 +49,7 @@ async def _next_page(tools: Tools, calendar: Calendar) -> Page:
 async def _decided(tools: Tools, project: Project, calendar: Calendar, page: Page) -> PageCommit:
     """What one page says about links, and on the last page of a full read also what it no longer says."""
     policy = project.tenants[calendar.key.tenant_id].policy
-    cursor = reading.advanced(calendar.cursor, page, reading.pin(calendar, policy))
+    cursor = reading.advanced(calendar, page, policy)
     sight = decide.Sight(
         calendar=calendar,
         policy=policy,
@@ -63,7 +63,7 @@ async def _decided(tools: Tools, project: Project, calendar: Calendar, page: Pag
     if cursor.page_token is None and calendar.cursor.is_full_read:
         orphans = await _orphans(tools, calendar, page)
         known.update({orphan.event_id: orphan for orphan in orphans})
-        decisions += [await _verified(tools, orphan, sight) for orphan in orphans]
+        decisions += [await verified(tools, orphan, sight) for orphan in orphans]
     return _commit(cursor, decisions, known, notes, page)
 
 
@@ -74,7 +74,7 @@ async def _orphans(tools: Tools, calendar: Calendar, page: Page) -> list[Link]:
     return [link for link in decide.orphans(left, calendar.cursor.read_from) if link.event_id not in named]
 
 
-async def _verified(tools: Tools, orphan: Link, sight: decide.Sight) -> decide.Decision:
+async def verified(tools: Tools, orphan: Link, sight: decide.Sight) -> decide.Decision:
     """What the event of an orphan says when it is asked for by name."""
     try:
         body = await tools.google.get(sight.calendar, orphan.event_id)
@@ -120,6 +120,7 @@ def _commit(
         losses=tuple(losses),
         event_ids=tuple(event.event_id for event in page.events),
         time_zone=page.time_zone,
+        sees_details=page.sees_details,
     )
 
 

@@ -83,7 +83,10 @@ async def _keep(desk: Desk, driver: Link, links: Sequence[Link], *, reads_back: 
         desk = read
         if _has_drifted(before, desk.conference, driver):
             told = Told("read_back", {"drifted": True})
-            await desk.note(replace(desk.conference, is_in_doubt=False), told, is_touched=True)
+            due = replace(desk.conference, is_in_doubt=False)
+            if timing.is_held(desk.failures):
+                due = replace(due, failures=0, next_try_at=None)
+            await desk.note(due, told, is_touched=True)
             return
     desk, is_done = await _make_so(desk, driver)
     if is_done:
@@ -109,7 +112,8 @@ async def _read_back(desk: Desk) -> Desk | None:
 
 
 def _has_drifted(before: Conference, read: Conference, driver: Link) -> bool:
-    """The provider's own users changed what we left there, or nobody knows what came of our last call.
+    """The provider's own users changed what we left there, nobody knows what came of our last call, or the provider
+    answers again after it had failed for so long that the push was held.
 
     Bringing it back needs a version of its own: under the old one the provider would repeat its old answer.
     """
@@ -117,6 +121,8 @@ def _has_drifted(before: Conference, read: Conference, driver: Link) -> bool:
     if aim is None or not compose.changed(aim, read.applied):
         return False
     is_due = before.wanted_version > before.applied_version
+    if timing.is_held(before.failures) and not is_due:
+        return True
     return before.is_in_doubt if is_due or read.applied == before.applied else True
 
 
@@ -185,9 +191,18 @@ async def _not_done(desk: Desk, outcome: Gone | Stale | Rejected | Retry, *, dur
             lines = [] if reason == desk.conference.reason else [Told("rejected", {"reason": reason, "during": during})]
             await desk.settle(desk.conference, *lines, reason=reason)
         case Retry():
-            await desk.postpone(outcome, during=during)
+            await _try_later(desk, outcome, during=during)
         case _:
             assert_never(outcome)
+
+
+async def _try_later(desk: Desk, retry: Retry, *, during: str) -> None:
+    """Has it tried again; held for a person once its provider has failed it for about a day."""
+    until = timing.held_until(desk.failures + 1, now=desk.tools.clock(), jitter=desk.tools.chance())
+    if until is None:
+        await desk.postpone(retry, during=during)
+    else:
+        await desk.hold(retry, until=until, during=during)
 
 
 async def _go_above(desk: Desk, revision: int) -> None:
@@ -258,8 +273,8 @@ async def _look_a_last_time(desk: Desk) -> None:
     try:
         farewell = await _farewell(desk)
     except (OutsideError, OperatorError) as error:
-        asked = error.retry_after_seconds if isinstance(error, OutsideError) else None
-        await desk.postpone(Retry(str(error), asked), during="reading the event a last time")
+        during = "reading the event a last time"
+        await desk.set_back(error, Told("retry", {"reason": str(error), "during": during}), during=during)
         return
     match farewell:
         case decide.Farewell.STILL_THERE:
@@ -316,9 +331,11 @@ async def _read_calendar_anew(desk: Desk) -> None:
 
 
 async def _wait(desk: Desk, reason: str) -> None:
-    at = timing.retry_at(desk.failures + 1, now=desk.tools.clock(), jitter=desk.tools.chance())
-    told = [] if desk.failures else [Told("kept", {"reason": reason})]
-    await desk.note(replace(desk.conference, next_try_at=at, failures=desk.failures + 1), *told, reason=reason)
+    """Keeps a meeting for now. That is no failure: it says nothing about its provider."""
+    now = desk.tools.clock()
+    at = timing.wait_at(desk.conference.delete_after or now, now=now, jitter=desk.tools.chance())
+    told = [] if desk.conference.reason == reason else [Told("kept", {"reason": reason})]
+    await desk.note(replace(desk.conference, next_try_at=at, failures=0), *told, reason=reason)
 
 
 async def _delete(desk: Desk) -> None:
@@ -335,7 +352,8 @@ async def _delete(desk: Desk) -> None:
         case Stale() | Retry():
             await _not_done(desk, outcome, during="deleting the meeting")
         case Rejected(reason):
-            refused = replace(desk.conference, state=State.HELD)
+            # Released: the guard has nothing against it any more, and counts it no longer.
+            refused = replace(desk.conference, state=State.HELD, was_released=True)
             await desk.settle(
                 refused, Told("rejected", {"reason": reason, "during": "deleting the meeting"}), reason=reason
             )

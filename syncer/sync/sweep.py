@@ -1,22 +1,26 @@
 """Sweep: one look at many calendars. Quiet ones write nothing; changed ones go on to be pulled."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import assert_never
+from typing import NamedTuple, assert_never
 
-from syncer.clients.google.calendar import Answered, Failed, Look, Looked
+from syncer.clients.google.calendar import Answered, Failed, Look, Looked, look_at
 from syncer.model.calendar import Calendar, Page
 from syncer.model.errors import FencedOut, StoreUnavailable, SyncerError
 from syncer.rules import parse, reading, timing
-from syncer.store import calendars
+from syncer.store import calendars, roster
 from syncer.sync.tools import Project, Tools
+
+_LONG_PAGE = 250
 
 
 @dataclass(frozen=True, slots=True)
 class Quiet:
     """Nothing has changed. sync_token: the newest one; the old one stays valid."""
 
+    slot: int
     calendar: Calendar
     sync_token: str
 
@@ -25,62 +29,110 @@ class Quiet:
 class Changed:
     """There is something to pull. page: the first one, already fetched."""
 
+    slot: int
     calendar: Calendar
     page: Page
+
+    @property
+    def is_long(self) -> bool:
+        """Its pull takes memory and time."""
+        return len(self.page.events) > _LONG_PAGE or self.page.next_page_token is not None
 
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """The look failed."""
+    """The look failed. is_shared: a whole batch did, which says nothing of this calendar."""
 
+    slot: int
     calendar: Calendar
     error: SyncerError
+    is_shared: bool = False
 
 
 Seen = Quiet | Changed | Trouble
 
 
-async def sweep(tools: Tools, project: Project, due: Sequence[Calendar]) -> list[Seen]:
-    """Looks at these calendars, each from where its cursor stands; says of each what there is to do.
+async def sweep(tools: Tools, project: Project, slots: Sequence[int]) -> list[Seen]:
+    """Looks at these calendars, each from where its cursor stands; gives those of which there is something to say.
 
-    Calendars of tenants that are not served any more are left out.
+    A steady one that is quiet is dealt with here, and nothing is written. One of a tenant that is not served any more
+    is left out, and so is one whose cursor has moved while it was looked at.
     """
-    served = [calendar for calendar in due if calendar.key.tenant_id in project.tenants]
-    ready = [_ready(project, calendar, tools.clock()) for calendar in served]
-    answers = await tools.google.look([look(calendar) for calendar in ready])
-    by_key = {calendar.key: calendar for calendar in ready}
-    return [_seen(tools, by_key[answer.key], answer) for answer in answers]
+    began_at = tools.clock()
+    asked = [_asked(project, slot, began_at) for slot in slots if project.calendars.tenant_id(slot) in project.tenants]
+    answers = await tools.google.look([one.look for one in asked])
+    quiet: list[int] = []
+    seen: list[Seen] = []
+    for one, answer in zip(asked, answers, strict=True):
+        if project.calendars.version(one.slot) != one.version:
+            continue
+        sync_token = parse.quiet(answer.body) if one.calendar is None and isinstance(answer, Looked) else None
+        if sync_token is None:
+            seen.append(await _seen(tools, project, one, answer))
+        else:
+            project.calendars.move_token(one.slot, sync_token)
+            quiet.append(one.slot)
+    project.apart.difference_update(quiet)
+    project.schedule.looked(quiet, began_at, tools.clock())
+    return seen
 
 
-def look(calendar: Calendar) -> Look:
-    """What to ask of a calendar; a full read asks from the same instant on each of its pages."""
-    return Look(calendar, calendar.cursor.read_from if calendar.cursor.is_full_read else None)
+class _Asked(NamedTuple):
+    """A calendar that is looked at. calendar: with the cursor it is looked at from, None when it is steady."""
+
+    slot: int
+    version: int
+    look: Look
+    calendar: Calendar | None
 
 
-def _ready(project: Project, calendar: Calendar, now: datetime) -> Calendar:
-    policy = project.tenants[calendar.key.tenant_id].policy
-    return replace(calendar, cursor=reading.begun(calendar, policy, now))
+def _asked(project: Project, slot: int, now: datetime) -> _Asked:
+    served = project.calendars
+    look = served.look(slot)
+    calendar = None
+    if look is None:
+        known = served.at(slot)
+        policy = project.tenants[known.key.tenant_id].policy
+        calendar = replace(known, cursor=reading.begun(known, policy, now))
+        look = look_at(calendar, calendar.cursor.read_from)
+    if slot in project.apart:
+        look = look._replace(is_alone=True)
+    return _Asked(slot, served.version(slot), look, calendar)
 
 
-def _seen(tools: Tools, calendar: Calendar, answer: Answered) -> Seen:
+async def _seen(tools: Tools, project: Project, one: _Asked, answer: Answered) -> Seen:
+    calendar = one.calendar or project.calendars.at(one.slot)
+    project.apart.discard(one.slot)
     match answer:
-        case Failed():
-            return Trouble(calendar, answer.error)
-        case Looked():
-            return _read(tools, calendar, answer.body)
+        case Failed(error, is_shared):
+            if is_shared:
+                project.apart.add(one.slot)
+            return Trouble(one.slot, calendar, error, is_shared)
+        case Looked(body):
+            return await _read(tools, one.slot, calendar, body)
         case _:
             assert_never(answer)
 
 
-def _read(tools: Tools, calendar: Calendar, body: bytes) -> Seen:
+async def _read(tools: Tools, slot: int, calendar: Calendar, body: bytes) -> Seen:
     try:
-        page = parse.page(body, zones=tools.zones)
+        page = await page_of(tools, body)
     except SyncerError as error:
-        return Trouble(calendar, error)
+        return Trouble(slot, calendar, error)
     cursor = calendar.cursor
     if page.is_quiet and page.next_sync_token and cursor.page_token is None and not cursor.is_full_read:
-        return Quiet(calendar, page.next_sync_token)
-    return Changed(calendar, page)
+        return Quiet(slot, calendar, page.next_sync_token)
+    return Changed(slot, calendar, page)
+
+
+async def page_of(tools: Tools, body: bytes) -> Page:
+    """A page of events, read in steps between which others may go on. Raises Unreadable."""
+    parts: list[Page] = []
+    for part in parse.parts(body, zones=tools.zones):
+        if parts:
+            await asyncio.sleep(0)
+        parts.append(part)
+    return parse.whole(parts)
 
 
 async def rest(tools: Tools, project: Project, quiet: Quiet) -> None:
@@ -88,22 +140,22 @@ async def rest(tools: Tools, project: Project, quiet: Quiet) -> None:
     calendar = quiet.calendar
     if calendar.failures or calendar.next_look_at is not None:
         await calendars.recovered(tools.database, project.lease, calendar.key)
-    old = calendar.cursor.sync_token
-    if old is not None and old != quiet.sync_token:
-        first = project.moved.get(calendar.key, (old, old))[0]
-        project.moved[calendar.key] = (first, quiet.sync_token)
     project.keep_cursor(calendar.key, replace(calendar.cursor, sync_token=quiet.sync_token))
 
 
-async def setback(tools: Tools, project: Project, calendar: Calendar, error: SyncerError) -> datetime:
+async def setback(
+    tools: Tools, project: Project, calendar: Calendar, error: SyncerError, *, is_shared: bool = False
+) -> datetime:
     """Writes down that a look or a pull failed; gives when to look again.
+
+    is_shared: with a whole batch, which says nothing of this calendar: it waits no longer for failing again and again.
 
     Postgres being away is nobody's fault but ours: nothing is written then. Raises FencedOut.
     """
     if isinstance(error, FencedOut):
         raise error
     now = tools.clock()
-    failures = calendar.failures + 1
+    failures = max(calendar.failures, 1) if is_shared else calendar.failures + 1
     verdict = timing.after(error, failures=failures, now=now, jitter=tools.chance())
     if isinstance(error, StoreUnavailable):
         return verdict.at
@@ -118,9 +170,11 @@ async def setback(tools: Tools, project: Project, calendar: Calendar, error: Syn
     return verdict.at
 
 
-async def save_tokens(tools: Tools, project: Project) -> None:
-    """Saves the sync tokens that moved without changes, all at once."""
-    moved, project.moved = project.moved, {}
+async def save_tokens(tools: Tools, project: Project, share: float) -> None:
+    """Saves sync tokens that moved without changes, of this share of all calendars; of the next share next time.
+
+    The old ones stay valid, so nothing hurries.
+    """
+    moved = project.calendars.unsaved(share)
     if moved:
-        rows = [(key, old, new) for key, (old, new) in moved.items()]
-        await calendars.save_tokens(tools.database, project.lease, rows)
+        await roster.save_tokens(tools.database, project.lease, moved)

@@ -1,17 +1,19 @@
 """What the corridor works with: the walls, a clock, chance; and one project while it is served."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Set
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from syncer.clients.google.calendar import GoogleCalendar
 from syncer.clients.providers.directory import Providers
 from syncer.model.calendar import Calendar, CalendarKey, Cursor, Lease, Tenant
-from syncer.model.errors import FencedOut
+from syncer.model.errors import FencedOut, OutsideError
+from syncer.rules import reading
 from syncer.rules.schedule import Schedule
 from syncer.store.database import Database
+from syncer.sync.roster import Roster
 
 
 class Clock:
@@ -66,65 +68,156 @@ class Tenure:
             yield
 
 
-@dataclass(slots=True)
-class Project:
-    """One project while this worker serves it, in memory. moved: (old, new) sync tokens that moved without changes."""
+@dataclass(frozen=True, slots=True)
+class Resting:
+    """Why something is not asked for again, and until when."""
 
-    tenure: Tenure
-    schedule: Schedule
-    tenants: dict[int, Tenant] = field(default_factory=dict)
-    calendars: dict[CalendarKey, Calendar] = field(default_factory=dict)
-    moved: dict[CalendarKey, tuple[str, str]] = field(default_factory=dict)
+    error: OutsideError
+    until: datetime
+
+
+class Project:
+    """One project while this worker serves it, in memory.
+
+    resting: users (credential, subject) whose writes are refused for now. rests_until: when it may look again, if its
+    requests of the day are spent or batches were put off, lost_in_a_row of them. apart: slots of calendars whose look
+    was lost with its batch; the next one goes alone. since, revision: as the rows were listed last (`store.roster`).
+    """
+
+    def __init__(self, tenure: Tenure, cycle_seconds: float) -> None:
+        self.tenure = tenure
+        self.schedule = Schedule(cycle_seconds)
+        self.calendars = Roster()
+        self.tenants: dict[int, Tenant] = {}
+        self.apart: set[int] = set()
+        self.resting: dict[tuple[str, str | None], Resting] = {}
+        self.rests_until: datetime | None = None
+        self.lost_in_a_row = 0
+        self.since = 0
+        self.revision = 0
 
     @property
     def lease(self) -> Lease:
         return self.tenure.lease
 
-    def list_anew(self, tenants: dict[int, Tenant], served: Iterable[Calendar], now: datetime) -> None:
-        """Take over what the rows say. Cursors stay as we know them: ours are never behind the rows."""
-        fresh = {calendar.key: calendar for calendar in served if calendar.key.tenant_id in tenants}
-        waited_for = {key for key, known in self.calendars.items() if known.next_look_at is not None}
-        mended = {key for key in waited_for & fresh.keys() if fresh[key].next_look_at is None}
-        for key, calendar in fresh.items():
-            known = self.calendars.get(key)
-            if known is not None:
-                failures = calendar.failures if key in mended else known.failures
-                fresh[key] = replace(calendar, cursor=known.cursor, failures=failures)
-        added = fresh.keys() - self.calendars.keys()
-        is_restart = not self.calendars
-        urgent = {key for key in added if not is_restart or fresh[key].cursor.sync_token is None}
-        self.tenants, self.calendars = tenants, fresh
-        self.schedule.keep(fresh, now, urgent=urgent)
-        for key in added:
-            later = fresh[key].next_look_at
-            if later is not None and later > now:
-                self.schedule.postpone(key, later)
-        for key in mended:
-            # Somebody has mended what it waited for.
-            self.schedule.hurry(key, now)
+    def keep_tenants(self, tenants: dict[int, Tenant]) -> None:
+        """Take over what the rows say of tenants. Calendars of others go, and those whose pin moved are read anew."""
+        before, self.tenants = self.tenants, tenants
+        for tenant_id in before.keys() - tenants.keys():
+            for slot in list(self.calendars.slots_of(tenant_id)):
+                self._drop(slot)
+        for tenant_id in before.keys() & tenants.keys():
+            if before[tenant_id].policy != tenants[tenant_id].policy:
+                for slot in self.calendars.slots_of(tenant_id):
+                    self._put(self.calendars.at(slot))
+
+    def keep_calendars(self, served: Iterable[Calendar], now: datetime, *, is_restart: bool) -> None:
+        """Take over what the rows say of these calendars. Cursors stay as we know them: ours are never behind."""
+        for calendar in served:
+            if calendar.key.tenant_id not in self.tenants:
+                continue
+            slot = self.calendars.slot(calendar.key)
+            if slot is None:
+                self._add(calendar, now, is_restart=is_restart)
+            else:
+                self._renew(slot, calendar, now)
+
+    def keep_only(self, served: Set[CalendarKey]) -> None:
+        """Forget all other calendars."""
+        for key in list(self.calendars):
+            if key not in served:
+                self.drop_calendar(key)
+
+    def drop_calendar(self, key: CalendarKey) -> None:
+        """Forget a calendar, if it is known."""
+        slot = self.calendars.slot(key)
+        if slot is not None:
+            self._drop(slot)
+
+    def _add(self, calendar: Calendar, now: datetime, *, is_restart: bool) -> None:
+        slot = self._put(calendar)
+        # After a restart all calendars are new to us: each waits for its turn, or they would storm.
+        is_urgent = not is_restart or calendar.cursor.sync_token is None
+        self.schedule.keep(slot, calendar.key, now, is_urgent=is_urgent)
+        if calendar.next_look_at is not None and calendar.next_look_at > now:
+            self.schedule.postpone(slot, calendar.next_look_at)
+
+    def _renew(self, slot: int, row: Calendar, now: datetime) -> None:
+        known = self.calendars.at(slot)
+        is_mended = known.next_look_at is not None and row.next_look_at is None
+        # Somebody has asked for all of it once more: no read of ours is under way, and the row has no token.
+        is_asked_for = not row.cursor.sync_token and not row.cursor.page_token and _is_same_read(known, row)
+        cursor = row.cursor if is_asked_for else known.cursor
+        self._put(replace(row, cursor=cursor, failures=row.failures if is_mended else known.failures))
+        if is_mended or is_asked_for:
+            self.schedule.hurry(slot, now)
+
+    def _put(self, calendar: Calendar) -> int:
+        policy = self.tenants[calendar.key.tenant_id].policy
+        if calendar.cursor.sync_token and not calendar.cursor.pin:
+            # A token that says nothing of what it belongs to belongs to what there is now.
+            calendar = replace(calendar, cursor=replace(calendar.cursor, pin=reading.pin(calendar, policy)))
+        return self.calendars.put(calendar, is_whole=reading.is_repinned(calendar, policy))
+
+    def _drop(self, slot: int) -> None:
+        self.calendars.drop(slot)
+        self.schedule.drop(slot)
+        self.apart.discard(slot)
 
     def keep_cursor(self, key: CalendarKey, cursor: Cursor) -> None:
         """The calendar was read as far as this, and is well."""
-        known = self.calendars.get(key)
-        if known is not None:
-            self.calendars[key] = replace(known, cursor=cursor, failures=0, next_look_at=None)
+        slot = self.calendars.slot(key)
+        if slot is not None and not self.calendars.advance(slot, cursor) and key.tenant_id in self.tenants:
+            self._put(replace(self.calendars.at(slot), cursor=cursor, failures=0, next_look_at=None))
 
     def forget_cursor(self, key: CalendarKey, now: datetime) -> None:
         """The calendar is to be read from the start, at once."""
-        known = self.calendars.get(key)
-        if known is not None:
+        slot = self.calendars.slot(key)
+        if slot is not None:
+            known = self.calendars.at(slot)
             cursor = replace(known.cursor, sync_token=None, page_token=None, is_full_read=True)
-            self.calendars[key] = replace(known, cursor=cursor)
-            self.schedule.hurry(key, now)
+            self.calendars.put(replace(known, cursor=cursor))
+            self.schedule.hurry(slot, now)
 
     def note_failure(self, failed: Calendar) -> None:
         """The calendar failed so many times, and is looked at again at that time."""
         known = self.calendars.get(failed.key)
         if known is not None:
-            self.calendars[failed.key] = replace(known, failures=failed.failures, next_look_at=failed.next_look_at)
+            self.calendars.put(replace(known, failures=failed.failures, next_look_at=failed.next_look_at))
+
+    def looked(self, key: CalendarKey, began_at: datetime, now: datetime) -> None:
+        """A look that began then has ended well."""
+        slot = self.calendars.slot(key)
+        if slot is not None:
+            self.schedule.looked([slot], began_at, now)
+
+    def postpone(self, key: CalendarKey, until: datetime) -> None:
+        """The calendar is due at `until`, whatever was planned."""
+        slot = self.calendars.slot(key)
+        if slot is not None:
+            self.schedule.postpone(slot, until)
+
+    def give_back(self, slots: Iterable[int], until: datetime) -> None:
+        """Calendars that were handed out are due at `until`, if nothing was said of them since."""
+        for slot in slots:
+            if self.calendars.tenant_id(slot):
+                self.schedule.give_back(slot, until)
+
+    def is_resting(self, now: datetime) -> bool:
+        """It may not look at anything yet."""
+        return self.rests_until is not None and now < self.rests_until
+
+    def next_sweep(self) -> float:
+        """When there is something to sweep again, in seconds; infinity when nothing is planned."""
+        rests_until = self.rests_until.timestamp() if self.rests_until else 0.0
+        return max(self.schedule.next_due(), rests_until)
 
     def looked_everywhere(self, tenant_id: int, since: datetime) -> bool:
         """Each calendar of the tenant was looked at, by a look that began after this instant."""
-        return all(
-            self.schedule.looked_at(key) > since.timestamp() for key in self.calendars if key.tenant_id == tenant_id
-        )
+        at = since.timestamp()
+        return all(self.schedule.looked_at(slot) > at for slot in self.calendars.slots_of(tenant_id))
+
+
+def _is_same_read(known: Calendar, row: Calendar) -> bool:
+    """Nothing has begun since the row was written: what it says is not behind what we know."""
+    return known.cursor.generation == row.cursor.generation and known.cursor.sync_token is not None

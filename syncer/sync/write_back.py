@@ -4,15 +4,28 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 
+from syncer.clients.google.calendar import Patch
 from syncer.model.calendar import Calendar, Event, Link
 from syncer.model.conference import Meeting, Retry
-from syncer.model.errors import AccessDenied, AlreadyGone, Conflict, Missing, OperatorError, OutsideError, Refused
-from syncer.rules import compose, decide, match, parse
+from syncer.model.errors import (
+    AccessDenied,
+    AlreadyGone,
+    Conflict,
+    Crowded,
+    Missing,
+    OperatorError,
+    OutsideError,
+    Refused,
+    UseLimit,
+)
+from syncer.rules import compose, decide, match, parse, timing
 from syncer.store import conferences
 from syncer.store.conferences import Told, WroteBack
 from syncer.sync.desk import Desk
+from syncer.sync.tools import Resting
 
 _ATTEMPTS = 5
+_DURING = "writing back to an event"
 
 
 class _Step(Enum):
@@ -25,13 +38,26 @@ class _Step(Enum):
 
 @dataclass(frozen=True, slots=True)
 class _Try:
-    """One event to write back to. stored: as its row has it. link: as it was read last. failed_rungs: did not work."""
+    """One event to write back to.
+
+    stored: as its row has it. link: as it was read last. failed_rungs: did not work. refusal: of the last of those
+    that Google refused rather than dropped.
+    """
 
     stored: Link
     link: Link
     calendar: Calendar
     meeting: Meeting
     failed_rungs: frozenset[str] = frozenset()
+    refusal: OutsideError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Trouble:
+    """Why an event could not be written back to."""
+
+    link: Link
+    error: OutsideError | OperatorError
 
 
 async def write_back(desk: Desk, links: Sequence[Link]) -> None:
@@ -42,23 +68,54 @@ async def write_back(desk: Desk, links: Sequence[Link]) -> None:
     meeting = desk.conference.meeting
     if meeting is None:
         return
-    trouble: Retry | None = None
+    troubles: list[_Trouble] = []
     for link in links:
         calendar = desk.project.calendars.get(link.key)
         if calendar is not None and not compose.is_shown(link.event, meeting):
-            trouble = await _tried(desk, _Try(link, link, calendar, meeting)) or trouble
-    if trouble is not None:
-        await desk.postpone(trouble, during="writing back to an event", is_touched=True)
+            error = await _tried(desk, _Try(link, link, calendar, meeting))
+            if error is not None:
+                troubles.append(_Trouble(link, error))
+    if troubles:
+        await _put_off(desk, troubles)
 
 
-async def _tried(desk: Desk, attempt: _Try) -> Retry | None:
-    """Writes back to one event; gives the trouble there was, which is no reason to leave out the others."""
+async def _tried(desk: Desk, attempt: _Try) -> OutsideError | OperatorError | None:
+    """Writes back to one event; gives the trouble there was, which is no reason to leave out the others.
+
+    A user who has reached a limit of use rests, whichever conference they are to write for: each try would prolong it.
+    """
+    whose = (attempt.calendar.credential, attempt.calendar.subject)
+    resting = desk.project.resting.get(whose)
+    if resting is not None and desk.tools.clock() < resting.until:
+        return resting.error
     try:
         await _write_back_one(desk, attempt)
+    except UseLimit as error:
+        now = desk.tools.clock()
+        verdict = timing.after(error, failures=1, now=now, jitter=desk.tools.chance())
+        desk.project.resting[whose] = Resting(error, verdict.at)
+        return error
     except (OutsideError, OperatorError) as error:
-        asked = error.retry_after_seconds if isinstance(error, OutsideError) else None
-        return Retry(str(error), asked)
+        return error
     return None
+
+
+async def _put_off(desk: Desk, troubles: Sequence[_Trouble]) -> None:
+    """What passes is tried again soon; what somebody must mend, or what takes hours, comes with a reading back.
+
+    A refused event is tried again at growing distances, for nothing but a try tells that a permission is back. It costs
+    none of the day's write-backs.
+    """
+    passing = [one.error for one in troubles if desk.verdict(one.error).standing is not timing.Standing.PARKED]
+    if passing:
+        error = passing[-1]
+        asked = error.retry_after_seconds if isinstance(error, OutsideError) else None
+        await desk.postpone(Retry(str(error), asked), during=_DURING, is_touched=True)
+    else:
+        told = [
+            Told("write_back_refused", {"reason": str(one.error)}, one.link.key, one.link.event_id) for one in troubles
+        ]
+        await desk.set_back(troubles[-1].error, *told, during=_DURING)
 
 
 async def _write_back_one(desk: Desk, attempt: _Try) -> None:
@@ -78,6 +135,8 @@ async def _write_back_one(desk: Desk, attempt: _Try) -> None:
             if fresh is None:
                 return
             attempt = fresh
+    if attempt.refusal is not None:
+        raise attempt.refusal.with_traceback(None)
     if attempt.failed_rungs:
         told = Told(
             "write_back_refused", {"rungs": sorted(attempt.failed_rungs)}, attempt.link.key, attempt.link.event_id
@@ -96,11 +155,13 @@ async def _patch(desk: Desk, attempt: _Try, patch: compose.Patch) -> tuple[_Step
     failed = replace(attempt, failed_rungs=attempt.failed_rungs | {patch.rung})
     try:
         async with desk.project.tenure.bounded():
-            body = await desk.tools.google.patch(attempt.calendar, link.event_id, dict(patch.body), etag=link.etag)
-    except (Conflict, TimeoutError):
+            body = await desk.tools.google.patch(
+                desk.project.lease.project_id, Patch(attempt.calendar, link.event_id, dict(patch.body), link.etag)
+            )
+    except (Conflict, Crowded, TimeoutError):
         return _Step.OVERTAKEN, attempt
-    except (Refused, AccessDenied):
-        return _Step.UNSAID, failed
+    except (Refused, AccessDenied) as error:
+        return _Step.UNSAID, replace(failed, refusal=error)
     except (Missing, AlreadyGone):
         return _Step.DONE, attempt
     read = parse.event(body, zones=desk.tools.zones)

@@ -12,8 +12,9 @@ import msgspec
 import pytest
 
 from syncer.clients.google.auth import Credentials
-from syncer.clients.google.calendar import Failed, GoogleCalendar, Look, Looked
+from syncer.clients.google.calendar import Failed, GoogleCalendar, Looked, Patch, look_at
 from syncer.clients.http import Http
+from syncer.clients.providers.base import Unauthorized
 from syncer.clients.providers.directory import Providers
 from syncer.clients.references import References
 from syncer.model.calendar import Calendar, CalendarKey, Cursor, Policy, Tenant, When
@@ -23,6 +24,7 @@ from syncer.simulator.clock import SimulatedClock
 from syncer.simulator.conferencing import ConferencingSimulator
 from syncer.simulator.google import GoogleSimulator
 from syncer.simulator.serve import serving
+from tests.simulator.watching import Watcher
 
 Put = Callable[[str, Any], str]
 ANA = "ana@tenant-a.test"
@@ -54,14 +56,15 @@ class Google:
         return Calendar(key, ANA, subject, self.reference, frozenset(), Cursor(**cursor))
 
     async def page(self, **cursor: Any) -> Any:
-        (answered,) = await self.calendars.look([Look(self.calendar(**cursor), START - timedelta(days=1))])
+        (answered,) = await self.calendars.look([look_at(self.calendar(**cursor), START - timedelta(days=1))])
         assert isinstance(answered, Looked), answered
         return msgspec.json.decode(answered.body)
 
 
 @pytest.fixture
 async def google(http: Http, references: References, put: Put) -> AsyncIterator[Google]:
-    simulator = GoogleSimulator(SimulatedClock(START - datetime.now(UTC)), 1)
+    watcher = Watcher(requests=True)
+    simulator = GoogleSimulator(SimulatedClock(START - datetime.now(UTC)), 1, witness=watcher)
     headers = {"X-Simulator-People": "1"}
     async with serving(simulator.application()) as root, aiohttp.ClientSession(headers=headers) as people:
         credentials = Credentials(http, references, token_uris=(f"{root}token",))
@@ -71,6 +74,7 @@ async def google(http: Http, references: References, put: Put) -> AsyncIterator[
         put("sa.json", await room.tell("POST", "service-accounts", {"domains": ["tenant-a.test"]}))
         put("user.json", await room.tell("POST", "users", {"email": ANA}))
         yield room
+    watcher.check()
 
 
 async def test_a_calendar_is_read_and_then_only_its_changes(google: Google) -> None:
@@ -79,12 +83,12 @@ async def test_a_calendar_is_read_and_then_only_its_changes(google: Google) -> N
     token = first["nextSyncToken"]
     assert (await google.page(sync_token=token, is_full_read=False))["items"] == []
     calendar, etag = google.calendar(), first["items"][0]["etag"]
-    after = msgspec.json.decode(await google.calendars.patch(calendar, "abc123", {"location": "here"}, etag=etag))
+    after = msgspec.json.decode(await google.calendars.patch(1, Patch(calendar, "abc123", {"location": "here"}, etag)))
     assert (after["location"], after["etag"] != etag) == ("here", True)
     changed = await google.page(sync_token=token, is_full_read=False)
     assert [event["location"] for event in changed["items"]] == ["here"]
     with pytest.raises(Conflict):
-        await google.calendars.patch(calendar, "abc123", {"location": "there"}, etag=etag)
+        await google.calendars.patch(1, Patch(calendar, "abc123", {"location": "there"}, etag))
     assert msgspec.json.decode(await google.calendars.get(calendar, "abc123")) == after
 
 
@@ -95,7 +99,7 @@ async def test_a_users_own_grant_serves_too(google: Google) -> None:
 
 @pytest.mark.parametrize("token", ["nonsense", "Q0FJUw=="])
 async def test_a_token_that_google_never_gave_asks_for_a_full_read(google: Google, token: str) -> None:
-    looks = [Look(google.calendar(sync_token=token, is_full_read=False), None)]
+    looks = [look_at(google.calendar(sync_token=token, is_full_read=False), None)]
     (answered,) = await google.calendars.look(looks)
     assert isinstance(answered, Failed)
     assert isinstance(answered.error, CursorExpired)
@@ -188,6 +192,6 @@ async def test_the_account_can_be_tried_out(vendor: Vendor, put: Put) -> None:
     assert "answers signed calls" in await vendor.providers.of(vendor.tenant).probe()
     put("hook", "whsec_" + "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0LXNlY3JldA==")
     vendor.tenant = dataclasses.replace(vendor.tenant, account_id=2)
-    assert await vendor.apply(ChangeKind.READ, 1, "r") == Retry(
+    assert await vendor.apply(ChangeKind.READ, 1, "r") == Unauthorized(
         "the endpoint does not accept our signature: the credential's secret and the vendor's must be the same"
     )

@@ -13,7 +13,18 @@ import pytest
 from aiohttp import web
 
 from syncer.clients.google.auth import Credentials
-from syncer.clients.google.calendar import Failed, GoogleCalendar, Look, Looked, quota_user
+from syncer.clients.google.calendar import (
+    EVENT_FIELDS,
+    LIST_FIELDS,
+    Capacity,
+    Failed,
+    GoogleCalendar,
+    Look,
+    Looked,
+    Patch,
+    look_at,
+    quota_user,
+)
 from syncer.clients.google.credential import GOOGLE_TOKEN_URI
 from syncer.clients.http import Http
 from syncer.clients.references import References
@@ -84,16 +95,17 @@ async def room(http: Http, references: References, serve: Any, put: Put) -> Room
     user = {"type": "authorized_user", "client_id": "c", "client_secret": "s", "refresh_token": "r"}
     reference = put("u.json", {**user, "token_uri": f"{root}token"})
     credentials = Credentials(http, references, token_uris=(f"{root}token",))
-    return Room(google, GoogleCalendar(http, credentials, api_root=root, at_once=3), reference)
+    return Room(google, GoogleCalendar(http, credentials, api_root=root, capacity=Capacity(at_once=3)), reference)
 
 
 ALWAYS = {
     "singleEvents": "false",
     "maxResults": "2500",
     "prettyPrint": "false",
+    "fields": LIST_FIELDS,
     "quotaUser": quota_user("ana@example.test"),
 }
-MINIMUM = "2026-11-30T09:00:00+00:00"
+MINIMUM = "2026-11-30T09:00:00Z"
 
 
 @pytest.mark.parametrize(
@@ -110,23 +122,22 @@ MINIMUM = "2026-11-30T09:00:00+00:00"
 async def test_a_look_asks_from_where_the_cursor_stands(
     room: Room, cursor: dict[str, Any], more: dict[str, str]
 ) -> None:
-    assert await room.query(Look(room.calendar(**cursor), TIME_MIN)) == {**ALWAYS, **more}
+    assert await room.query(look_at(room.calendar(**cursor), TIME_MIN)) == {**ALWAYS, **more}
 
 
 async def test_a_full_read_may_go_back_to_the_beginning(room: Room) -> None:
-    assert await room.query(Look(room.calendar(), None)) == ALWAYS
+    assert await room.query(look_at(room.calendar(), None)) == ALWAYS
 
 
 async def test_ids_are_percent_encoded(room: Room) -> None:
-    await room.calendars.look([Look(room.calendar("a/b#holiday@group.v.calendar.google.com"), None)])
+    await room.calendars.look([look_at(room.calendar("a/b#holiday@group.v.calendar.google.com"), None)])
     path = room.google.requests[-1].raw_path.split("?")[0]
     assert path == "/calendar/v3/calendars/a%2Fb%23holiday%40group.v.calendar.google.com/events"
 
 
 async def test_an_id_of_dots_leads_nowhere(room: Room) -> None:
-    (answered,) = await room.calendars.look([Look(room.calendar(".."), None)])
-    assert isinstance(answered, Failed)
-    assert isinstance(answered.error, Refused)
+    with pytest.raises(Refused):
+        look_at(room.calendar(".."), None)
     with pytest.raises(Refused):
         await room.calendars.get(room.calendar(), "..")
     assert room.google.requests == []
@@ -140,8 +151,7 @@ async def test_one_calendars_failure_is_its_own(room: Room) -> None:
         dataclasses.replace(room.calendar(number=3), credential="file:missing.json"),
         room.calendar(number=4),
     ]
-    answers = await room.calendars.look([Look(calendar, None) for calendar in calendars])
-    assert [answer.key.calendar_id for answer in answers] == [1, 2, 3, 4]
+    answers = await room.calendars.look([look_at(calendar, None) for calendar in calendars])
     errors = [type(answer.error) if isinstance(answer, Failed) else None for answer in answers]
     assert errors == [None, Missing, OperatorError, None]
 
@@ -149,14 +159,14 @@ async def test_one_calendars_failure_is_its_own(room: Room) -> None:
 async def test_many_looks_keep_to_the_bound_and_ask_for_one_token(room: Room) -> None:
     room.google.barrier = asyncio.Barrier(3)  # three must be there before one is answered
     async with asyncio.timeout(10):
-        answers = await room.calendars.look([Look(room.calendar(number=n), None) for n in range(39)])
+        answers = await room.calendars.look([look_at(room.calendar(number=n), None) for n in range(39)])
     assert all(isinstance(answer, Looked) for answer in answers)
     assert room.google.most_together == 3
     assert room.google.tokens == 1
 
 
 async def test_the_body_is_handed_on_as_it_came(room: Room) -> None:
-    (answered,) = await room.calendars.look([Look(room.calendar(), None)])
+    (answered,) = await room.calendars.look([look_at(room.calendar(), None)])
     assert isinstance(answered, Looked)
     assert json.loads(answered.body)["path"].startswith("/calendar/v3/calendars/ana%40example.test/events?")
 
@@ -164,7 +174,7 @@ async def test_the_body_is_handed_on_as_it_came(room: Room) -> None:
 async def test_a_refused_token_is_renewed_once_for_all(room: Room) -> None:
     await room.calendars.get(room.calendar(), "e1")
     room.google.tokens += 1  # what we hold is refused from now on
-    answers = await room.calendars.look([Look(room.calendar(number=n), None) for n in range(10)])
+    answers = await room.calendars.look([look_at(room.calendar(number=n), None) for n in range(10)])
     assert all(isinstance(answer, Looked) for answer in answers)
     assert room.google.tokens == 3
 
@@ -179,34 +189,35 @@ async def test_a_token_that_is_refused_again_is_told(room: Room) -> None:
 async def test_an_event_is_got(room: Room) -> None:
     body = await room.calendars.get(room.calendar(), "abc_20261201T090000Z")
     assert json.loads(body)["path"].startswith("/calendar/v3/calendars/ana%40example.test/events/abc_20261201T090000Z?")
-    assert set(room.google.requests[0].query) == {"prettyPrint", "quotaUser"}
+    assert set(room.google.requests[0].query) == {"prettyPrint", "quotaUser", "fields"}
 
 
 async def test_a_patch_is_conditional_and_tells_no_guest(room: Room) -> None:
-    await room.calendars.patch(room.calendar(), "e1", {"location": "über"}, etag='"3588"')
+    await room.calendars.patch(1, Patch(room.calendar(), "e1", {"location": "über"}, '"3588"'))
     (request,) = room.google.requests
     assert request.method == "PATCH"
     assert request.headers["If-Match"] == '"3588"'
     assert request.headers["Content-Type"] == "application/json"
     assert (request.query["conferenceDataVersion"], request.query["sendUpdates"]) == ("1", "none")
+    assert request.query["fields"] == EVENT_FIELDS
     assert json.loads(room.google.bodies[0]) == {"location": "über"}
 
 
 async def test_a_patch_of_another_version_is_a_conflict_and_not_repeated(room: Room) -> None:
     room.google.by_calendar["ana@example.test"] = (412, {})
     with pytest.raises(Conflict):
-        await room.calendars.patch(room.calendar(), "e1", {"location": "x"}, etag='"1"')
+        await room.calendars.patch(1, Patch(room.calendar(), "e1", {"location": "x"}, '"1"'))
     assert len(room.google.requests) == 1
 
 
 async def test_an_etag_cannot_smuggle_a_header(room: Room) -> None:
     with pytest.raises(Refused):
-        await room.calendars.patch(room.calendar(), "e1", {}, etag='"1"\r\nX-More: 1')
+        await room.calendars.patch(1, Patch(room.calendar(), "e1", {}, '"1"\r\nX-More: 1'))
     assert room.google.requests == []
 
 
 def test_the_quota_user_is_short_and_hides_the_address() -> None:
-    assert len(quota_user("ana@example.test")) == 40
+    assert len(quota_user("ana@example.test")) <= 40
     assert quota_user("ana@example.test") != quota_user("bo@example.test")
 
 

@@ -1,7 +1,7 @@
 """Providers are found by name, and a broken one fails nobody but its own tenants."""
 
 from collections.abc import Callable
-from importlib import metadata
+from importlib import import_module, metadata
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +12,11 @@ from syncer.clients.providers.directory import Providers, load
 from syncer.clients.providers.webhook import WebhookProvider
 from syncer.clients.references import References
 from syncer.model.calendar import Policy, Tenant
-from syncer.model.conference import Change, ChangeKind, Retry
+from syncer.model.conference import Change, ChangeKind, Gone, Retry
 from syncer.model.errors import OperatorError
 
 SECRET = "whsec_" + "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0LXNlY3JldA=="
+NEW_SECRET = "whsec_" + "bmV3LXNlY3JldC1uZXctc2VjcmV0LW5ldy1zZWNyZXQ="
 READ = Change(ChangeKind.READ, "acme", "1", 0, "key")
 
 
@@ -98,9 +99,54 @@ def test_two_packages_of_one_name_are_refused(plugins: Callable[[str, str, str],
         load("twin")
 
 
+def test_a_secret_that_was_changed_is_read_within_seconds(
+    http: Http, references: References, put: Callable[[str, Any], str]
+) -> None:
+    put("hook", SECRET)
+    patient, hasty = Providers(http, references), Providers(http, references, credential_seconds=0)
+    before = patient.of(tenant()), hasty.of(tenant())
+    assert hasty.of(tenant()) is before[1]
+    put("hook", f"{NEW_SECRET}\n{SECRET}")
+    assert patient.of(tenant()) is before[0]
+    assert hasty.of(tenant()) is not before[1]
+
+
 async def test_an_account_that_cannot_be_used_waits_for_the_operator(providers: Providers) -> None:
     outcome = await providers.apply(tenant(provider_credential="file:missing"), READ)
     assert outcome == Retry("credential file:missing is not there: put the file into the credentials folder")
+
+
+_PICKY = """
+from syncer.clients.providers.base import Unauthorized
+from syncer.model.conference import Gone
+
+class Made:
+    def __init__(self, setup):
+        self.secret = setup.secret.reveal()
+
+    async def apply(self, change):
+        calls.append(self.secret)
+        return Gone() if self.secret == "new" else Unauthorized("not accepted")
+
+calls = []
+"""
+
+
+@pytest.mark.parametrize(("now", "asked"), [("new", ["old", "new"]), ("bad", ["old", "bad"])])
+async def test_a_credential_that_is_not_accepted_is_read_anew_once(
+    providers: Providers,
+    plugins: Callable[[str, str, str], None],
+    put: Callable[[str, Any], str],
+    now: str,
+    asked: list[str],
+) -> None:
+    plugins(f"picky_{now}", f"picky-{now}", _PICKY)
+    mine = tenant(provider=f"picky-{now}", provider_credential=put("mine", "old"))
+    providers.of(mine)
+    put("mine", now)
+    outcome = await providers.apply(mine, READ)
+    assert isinstance(outcome, Gone if now == "new" else Retry)
+    assert import_module(f"picky_{now}").calls == asked
 
 
 def test_the_group_is_the_one_that_is_documented() -> None:

@@ -12,10 +12,11 @@ from typing import Any
 import jsonschema
 import pytest
 from aiohttp import web
+from multidict import CIMultiDict
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from syncer.clients.http import Http
-from syncer.clients.providers.base import Provider, Setup
+from syncer.clients.providers.base import Hearing, NotSigned, Provider, Setup, Unfit
 from syncer.clients.providers.webhook import WebhookProvider
 from syncer.clients.secret import Secret
 from syncer.model.calendar import When
@@ -35,6 +36,7 @@ from syncer.model.conference import (
 from syncer.model.errors import OperatorError
 
 SECRET = "whsec_" + "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0LXNlY3JldA=="
+NEW_SECRET = "whsec_" + "bmV3LXNlY3JldC1uZXctc2VjcmV0LW5ldy1zZWNyZXQ="
 ZONE = timezone(timedelta(hours=1))
 WANTED = Wanted(
     title="Design review",
@@ -105,6 +107,7 @@ def setup(http: Http, url: str, *, deadline_seconds: float = 5, secret: str = SE
 class Room:
     vendor: Vendor
     provider: Provider
+    setup: Setup
 
     async def after(self, change: Change, body: Any, *, status: int = 200, **headers: str) -> Outcome:
         """The outcome when the endpoint answers so."""
@@ -115,7 +118,8 @@ class Room:
 @pytest.fixture
 async def room(http: Http, serve: Any) -> Room:
     vendor = Vendor()
-    return Room(vendor, WebhookProvider(setup(http, f"{await serve(vendor.answer)}hooks/calendar")))
+    made = setup(http, f"{await serve(vendor.answer)}hooks/calendar")
+    return Room(vendor, WebhookProvider(made), made)
 
 
 async def test_an_update_carries_the_whole_wanted_state(room: Room) -> None:
@@ -171,6 +175,51 @@ async def test_the_signature_verifies_with_the_standards_own_library(room: Room)
     assert Webhook(SECRET).verify(body, headers) == json.loads(body)
     with pytest.raises(WebhookVerificationError):
         Webhook(SECRET).verify(body.replace(b"acme", b"evil"), headers)
+
+
+async def test_while_a_secret_is_changed_a_call_is_signed_with_both(room: Room, http: Http) -> None:
+    both = f"{NEW_SECRET}\n{SECRET}\n"
+    await WebhookProvider(dataclasses.replace(room.setup, secret=Secret(both))).apply(UPDATE)
+    body, headers = room.vendor.bodies[0], room.vendor.headers[0]
+    for known in (SECRET, NEW_SECRET):
+        assert Webhook(known).verify(body, headers) == json.loads(body)
+
+
+def told(secret: str, content: Any) -> tuple[dict[str, str], bytes]:
+    """A vendor's call about changes, signed now."""
+    body, now = json.dumps(content).encode(), datetime.now(UTC)
+    signed = Webhook(secret).sign("msg_1", now, body.decode())
+    return {
+        "Webhook-Id": "msg_1",
+        "webhook-timestamp": str(int(now.timestamp())),
+        "webhook-signature": signed,
+    }, body
+
+
+CHANGED = {
+    "type": "conference.changed",
+    "timestamp": "2026-12-01T09:00:00Z",
+    "data": {"tenant": "acme", "conferences": [{"id": "81234567890"}, {"id": "2"}, {"id": "81234567890"}], "more": 1},
+}
+
+
+def heard(room: Room, headers: dict[str, str], body: bytes) -> tuple[str, ...]:
+    assert isinstance(room.provider, Hearing)
+    return room.provider.heard(CIMultiDict(headers), body)
+
+
+def test_a_vendor_is_heard_under_its_secret_only(room: Room) -> None:
+    assert heard(room, *told(SECRET, CHANGED)) == ("81234567890", "2")
+    with pytest.raises(NotSigned):
+        heard(room, *told(NEW_SECRET, CHANGED))
+
+
+def test_what_a_vendor_says_is_looked_at_after_its_signature(room: Room) -> None:
+    wrong = {**CHANGED, "data": {"tenant": "acme"}}
+    with pytest.raises(NotSigned):
+        heard(room, *told(NEW_SECRET, wrong))
+    with pytest.raises(Unfit, match="missing required field `conferences`"):
+        heard(room, *told(SECRET, wrong))
 
 
 async def test_a_retry_has_the_same_key(room: Room) -> None:
@@ -297,7 +346,9 @@ async def test_what_may_pass_is_tried_again(room: Room, status: int, *, is_in_do
     ],
 )
 async def test_a_wrong_account_loses_no_change_until_it_is_mended(room: Room, status: int, reason: str) -> None:
-    assert await room.after(UPDATE, "", status=status) == Retry(reason)
+    outcome = await room.after(UPDATE, "", status=status)
+    assert isinstance(outcome, Retry)
+    assert (outcome.reason, outcome.is_in_doubt) == (reason, False)
 
 
 @pytest.mark.parametrize(

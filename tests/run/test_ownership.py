@@ -6,8 +6,9 @@ from syncer.model.errors import FencedOut
 from syncer.run.ownership import Ownership, Pace
 from syncer.sync import pull, push, sweep
 from syncer.sync.push import Push
+from syncer.sync.tools import Project
 from tests.simulator.google_stage import CLEO
-from tests.sync.stage import Acted, Booked, add_tenant
+from tests.sync.stage import Acted, Booked, add_tenant, slot_of
 
 PACE = Pace(lease_seconds=60, cycle_seconds=60)
 
@@ -38,6 +39,10 @@ async def test_a_second_worker_stands_by(first: Ownership, second: Ownership) ->
     assert (len(first.projects), len(second.projects)) == (1, 0)
 
 
+def slots(project: Project) -> list[int]:
+    return [slot_of(project, key) for key in project.calendars]
+
+
 async def test_a_released_project_goes_to_the_next_worker_at_once(first: Ownership, second: Ownership) -> None:
     await first.release()
     await second.beat()
@@ -48,7 +53,7 @@ async def test_a_second_worker_takes_over_and_the_first_writes_nothing(
     stage: Acted, booked: Booked, first: Ownership, second: Ownership
 ) -> None:
     (project,) = first.projects.values()
-    looked = await sweep.sweep(stage.tools, project, list(project.calendars.values()))
+    looked = await sweep.sweep(stage.tools, project, slots(project))
     (seen,) = [found for found in looked if isinstance(found, sweep.Changed)]
     await run_out(stage)
     await second.beat()
@@ -107,7 +112,7 @@ async def test_each_beat_lists_tenants_anew(stage: Acted, first: Ownership) -> N
 
 async def test_a_tenant_paused_between_handing_out_and_looking_is_not_looked_at(stage: Acted, first: Ownership) -> None:
     (project,) = first.projects.values()
-    due = list(project.calendars.values())
+    due = slots(project)
     await stage.tools.database.run("UPDATE syncer.tenant SET state = 'paused'")
     await first.beat()
     assert await sweep.sweep(stage.tools, project, due) == []

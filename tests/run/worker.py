@@ -90,4 +90,5 @@ def variables(stage: Acted) -> dict[str, str]:
         "SYNCER_RELIST_SECONDS": "0.2",
         "SYNCER_RESCUE_SECONDS": "0.1",
         "SYNCER_LEASE_SECONDS": "4",
+        "SYNCER_LISTEN": "off",
     }

@@ -18,19 +18,19 @@ import aiohttp
 from syncer import app
 from syncer.model.calendar import CalendarKey, Matcher, Policy
 from syncer.model.errors import OutsideError
-from syncer.rules.schedule import Schedule
 from syncer.settings import Settings
 from syncer.simulator import addon
 from syncer.simulator.clock import SimulatedClock
 from syncer.simulator.conferencing import ConferencingSimulator
 from syncer.simulator.google import GoogleSimulator
 from syncer.simulator.serve import serving
-from syncer.store import calendars, conferences, leases, tenants
-from syncer.sync import pull, push, sweep
+from syncer.store import conferences, leases, tenants
+from syncer.sync import listing, pull, push, sweep
 from syncer.sync.push import Push
 from syncer.sync.tools import Project, Tenure, Tools
 from tests.simulator.google_stage import ADD_ON, ANA, BO, CLEO, PEOPLE, ROOM, Stage, events
 from tests.simulator.vendors import Vendor
+from tests.simulator.watching import Watcher
 
 GRACE = timedelta(minutes=10)
 LEASE_SECONDS = 3600.0
@@ -163,10 +163,10 @@ class Acted:
         touched: set[int] = set()
         for key in [self.ids[google_id] for google_id in google_ids]:
             began_at = self.tools.clock()
-            for seen in await sweep.sweep(self.tools, self.project, [self.project.calendars[key]]):
+            for seen in await sweep.sweep(self.tools, self.project, [slot_of(self.project, key)]):
                 touched |= await self._take(seen)
                 if not isinstance(seen, sweep.Trouble):
-                    self.project.schedule.looked(key, began_at, self.tools.clock())
+                    self.project.looked(key, began_at, self.tools.clock())
         return touched
 
     async def _take(self, seen: sweep.Seen) -> set[int]:
@@ -263,16 +263,21 @@ async def a_project(tools: Tools) -> Project:
     """The only project, under a lease of a new owner, listed as the rows say."""
     owner = uuid4()
     (lease,) = await leases.take(tools.database, owner, lease_seconds=LEASE_SECONDS, now=tools.clock())
-    project = Project(Tenure(lease, asyncio.get_running_loop().time() + LEASE_SECONDS), Schedule(1.0))
+    project = Project(Tenure(lease, asyncio.get_running_loop().time() + LEASE_SECONDS), 1.0)
     await list_anew(tools, project)
     return project
 
 
 async def list_anew(tools: Tools, project: Project) -> None:
     """What a beat does: tenants and calendars as the rows say."""
-    found, _ = await calendars.tenants(tools.database, project.lease.project_id)
-    served = await calendars.served(tools.database, project.lease.project_id)
-    project.list_anew(found, served, tools.clock())
+    await listing.list_anew(tools, project)
+
+
+def slot_of(project: Project, key: CalendarKey) -> int:
+    """Where a calendar that is served stands in memory."""
+    slot = project.calendars.slot(key)
+    assert slot is not None
+    return slot
 
 
 async def add_tenant(stage: Acted, slug: str, *google_ids: str, policy: Policy = POLICY) -> None:
@@ -301,9 +306,9 @@ async def a_stage(
     dsn: str, folder: Path, *, calendars: Sequence[str] = ACME, policy: Policy = POLICY
 ) -> AsyncIterator[Acted]:
     """A tenant `acme` with these calendars, served by one worker; Cleo's calendar is there, and nobody's yet."""
-    clock = SimulatedClock()
+    clock, watcher = SimulatedClock(), Watcher(requests=True)
     async with (
-        serving(GoogleSimulator(clock, seed=1).application()) as google_root,
+        serving(GoogleSimulator(clock, seed=1, witness=watcher).application()) as google_root,
         serving(ConferencingSimulator(clock, seed=1).application()) as vendor_root,
         aiohttp.ClientSession(headers=PEOPLE) as session,
     ):
@@ -320,6 +325,7 @@ async def a_stage(
             stage = Acted(google, vendor, tools, await a_project(tools), clock, settings, dsn)
             await add_tenant(stage, "acme", *calendars, policy=policy)
             yield stage
+    watcher.check()
 
 
 def settings_for(google_root: str, folder: Path) -> Settings:

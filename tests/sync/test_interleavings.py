@@ -6,7 +6,7 @@ import pytest
 
 from syncer.model.calendar import CalendarKey
 from syncer.model.conference import Change, ChangeKind, Outcome, Rejected, Retry, Stale
-from syncer.store import tenants
+from syncer.store import retries, tenants
 from syncer.sync import push
 from syncer.sync.push import Push
 from tests.simulator.google_stage import ANA, BO, CLEO, ROOM
@@ -176,7 +176,7 @@ async def test_a_refused_deletion_waits_for_a_person(stage: Acted, booked: Booke
     await stage.follow()
     assert (await stage.conference(booked))["state"] == "held"
     vendor.answer = lambda _: None
-    assert await tenants.release(stage.tools.database, "acme", ANA) == 1
+    assert (await retries.retry(stage.tools.database, "acme", booked.meeting_id)).retried == 1
     await stage.follow()
     assert (await stage.meeting(booked))["state"] == "deleted"
 

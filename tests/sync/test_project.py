@@ -5,7 +5,6 @@ from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 from syncer.model.calendar import Calendar, CalendarKey, Cursor, Lease, Matcher, Policy, Tenant
-from syncer.rules.schedule import Schedule
 from syncer.sync.tools import Project, Tenure
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
@@ -16,13 +15,14 @@ FAILED = replace(CALENDAR, failures=4, next_look_at=NOW + timedelta(minutes=15))
 
 
 def a_project(*served: Calendar) -> Project:
-    project = Project(Tenure(Lease(1, uuid4(), 1), 0.0), Schedule(60))
-    project.list_anew({1: TENANT}, served, NOW)
+    project = Project(Tenure(Lease(1, uuid4(), 1), 0.0), 60)
+    project.keep_tenants({1: TENANT})
+    project.keep_calendars(served, NOW, is_restart=True)
     return project
 
 
 def due(project: Project, at: datetime = NOW) -> list[CalendarKey]:
-    return project.schedule.due(at, 9)
+    return [project.calendars.key(slot) for slot in project.schedule.due(at, 9)]
 
 
 def test_a_parked_calendar_waits_for_its_time() -> None:
@@ -33,14 +33,14 @@ def test_a_parked_calendar_waits_for_its_time() -> None:
 
 def test_a_calendar_that_somebody_mended_is_looked_at_at_once() -> None:
     project = a_project(FAILED)
-    project.list_anew({1: TENANT}, [CALENDAR], NOW)
+    project.keep_calendars([CALENDAR], NOW, is_restart=False)
     assert due(project) == [KEY]
     assert project.calendars[KEY].failures == 0
 
 
 def test_a_calendar_that_still_fails_is_not_hurried_by_a_listing() -> None:
     project = a_project(FAILED)
-    project.list_anew({1: TENANT}, [FAILED], NOW)
+    project.keep_calendars([FAILED], NOW, is_restart=False)
     assert due(project) == []
     assert project.calendars[KEY].failures == 4
 
@@ -48,5 +48,5 @@ def test_a_calendar_that_still_fails_is_not_hurried_by_a_listing() -> None:
 def test_a_cursor_that_moved_is_not_set_back_by_a_listing() -> None:
     project = a_project(CALENDAR)
     project.keep_cursor(KEY, Cursor(sync_token="s2"))
-    project.list_anew({1: TENANT}, [CALENDAR], NOW)
+    project.keep_calendars([CALENDAR], NOW, is_restart=False)
     assert project.calendars[KEY].cursor.sync_token == "s2"

@@ -13,7 +13,7 @@ from syncer.store import conferences
 from syncer.store.conferences import Noted
 from syncer.sync import pull, sweep
 from tests.simulator.google_stage import ANA, BO, ROOM, conference
-from tests.sync.stage import GRACE, TIMES, Acted, Booked, list_anew
+from tests.sync.stage import GRACE, TIMES, Acted, Booked, list_anew, slot_of
 
 PERSON = {"email": ANA}
 
@@ -42,7 +42,7 @@ async def forget(stage: Acted) -> None:
 
 async def seen_by(stage: Acted, calendar: str) -> sweep.Changed:
     """A look at a calendar in which something has changed."""
-    (seen,) = await sweep.sweep(stage.tools, stage.project, [stage.project.calendars[stage.ids[calendar]]])
+    (seen,) = await sweep.sweep(stage.tools, stage.project, [slot_of(stage.project, stage.ids[calendar])])
     assert isinstance(seen, sweep.Changed)
     return seen
 

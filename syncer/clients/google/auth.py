@@ -5,6 +5,7 @@ Expiry and signatures go by real time at both ends: this module asks the machine
 
 import asyncio
 import random
+import re
 import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
@@ -33,6 +34,8 @@ _ASSERTION_SECONDS = 3600
 _LIFE_SHARE = (0.8, 0.9)
 _AGAIN_SECONDS = 30.0
 _LONGEST_SECONDS = 86_400.0
+# It goes into header lines as it is. Source: RFC 6750, 2.1.
+_TOKEN = re.compile(r"[\x21-\x7e]+")
 _JWT_GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 
 
@@ -90,6 +93,11 @@ class Credentials:
     def check(self, reference: str) -> None:
         """Reads and checks a credential without using it. Raises OperatorError."""
         _ready(reference, self._parsed(reference))
+
+    def held(self, reference: str, subject: str | None) -> Secret | None:
+        """The token that `access_token` would give at once, None when it would have to ask."""
+        slot = self._slot_by_key.get((reference, subject))
+        return slot.token if slot is not None and self._clock() < slot.refresh_at else None
 
     async def access_token(self, reference: str, subject: str | None) -> Secret:
         """A token that is good for some minutes at least.
@@ -214,6 +222,6 @@ def _read(host: str, body: bytes) -> _TokenAnswer:
         answer = msgspec.json.decode(body, type=_TokenAnswer)
     except BAD_JSON:
         answer = _TokenAnswer("", 0.0)
-    if not answer.access_token or not answer.access_token.isascii() or answer.token_type.lower() != "bearer":
+    if not _TOKEN.fullmatch(answer.access_token) or answer.token_type.lower() != "bearer":
         raise Unreadable(host, 200, "without a token that can be used")
     return answer

@@ -1,67 +1,112 @@
 """Google's Calendar API as far as it is used: look at calendars, get an event, patch an event. Hands on raw JSON.
 
+Looks and patches are built by hand and go in batches; what is rare is built by aiogoogle from the discovery document.
 A refused token is renewed and the call repeated, once; nothing else is tried again here.
 """
 
 import asyncio
 import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
+from urllib.parse import quote
+from weakref import WeakValueDictionary
 
+import orjson
 from aiogoogle.client import Aiogoogle
 from aiogoogle.models import Request
 from aiogoogle.resource import GoogleAPI
 
-from syncer.clients.google import discovery
+from syncer.clients.google import discovery, errors
 from syncer.clients.google.auth import Credentials
+from syncer.clients.google.authorized import Authorized
+from syncer.clients.google.batch import FIRST_CALLS, Batches, Call, Lost, Outcome, Whose, bearer
 from syncer.clients.google.session import GoogleSession
-from syncer.clients.http import Http, Limits
+from syncer.clients.http import Answer, Http, Limits
 from syncer.clients.secret import Secret
 from syncer.model.calendar import Calendar, CalendarKey
-from syncer.model.errors import Refused, SyncerError, TokenRefused
+from syncer.model.errors import Refused, SyncerError, TokenRefused, Unreachable
+from syncer.together import Together
 
 PAGE_SIZE = 2500
 PAGE_LIMIT_BYTES = 64 * 1024 * 1024
+# What `rules.parse` reads. Without the two tokens by name they would be left out.
+# Source: Calendar API, "Performance tips", partial response.
+EVENT_FIELDS = (
+    "id,etag,status,created,summary,description,location,organizer(email,self),start,end,originalStartTime,"
+    "recurringEventId,recurrence,iCalUID,attendees(email),conferenceData(conferenceId,conferenceSolution(key,name),"
+    "entryPoints(entryPointType,uri,passcode,password),parameters)"
+)
+LIST_FIELDS = f"nextPageToken,nextSyncToken,accessRole,timeZone,items({EVENT_FIELDS})"
+# No showDeleted, no orderBy: both cost the sync token or its worth. Each page repeats the query of the first.
+# Source: Calendar API, "Synchronize resources efficiently".
+_LIST = f"singleEvents=false&maxResults={PAGE_SIZE}&prettyPrint=false&fields={LIST_FIELDS}"
+_PATCH = f"conferenceDataVersion=1&sendUpdates=none&prettyPrint=false&fields={EVENT_FIELDS}"
+_PLAIN = re.compile(r"[A-Za-z0-9_.~=-]*")
+_PATCH_BATCHES = 4
+# Another call of the same batch was in the way. Source: Calendar API, release notes, June 2024.
+_IN_THE_WAY = 409
+_ETAG = re.compile(r"[\x21-\x7e]+")
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
+class Look(NamedTuple):
     """One calendar to look at, from where its cursor stands.
 
-    time_min: aware, how far back a full read goes, the same for all its pages; None goes back to the beginning.
+    place: as `place_of` gives it. whose: (credential, subject). time_min: aware, how far back a full read goes, the
+    same for all its pages; None goes back to the beginning, or on from the sync token. is_alone: in no batch.
     """
 
-    calendar: Calendar
+    place: str
+    whose: Whose
+    sync_token: str | None
+    page_token: str | None
     time_min: datetime | None
+    is_alone: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Looked:
+class Looked(NamedTuple):
     """The calendar's next page: the body of events.list."""
 
-    key: CalendarKey
     body: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Failed:
-    """Why this calendar gave no page. It says nothing about the others."""
+class Failed(NamedTuple):
+    """Why this calendar gave no page. is_shared: it says nothing of this one, for a whole batch gave none."""
 
-    key: CalendarKey
     error: SyncerError
+    is_shared: bool = False
 
 
 Answered = Looked | Failed
 
 
-class GoogleCalendar:
-    """Calls to one API root, over one process-wide pool.
+@dataclass(frozen=True, slots=True)
+class Patch:
+    """A change of some fields of an event that is still the version `etag`."""
 
-    api_root: Google's, or an emulator's. at_once: looks under way at a time, over all callers.
+    calendar: Calendar
+    event_id: str
+    body: dict[str, Any]
+    etag: str
+
+
+@dataclass(frozen=True, slots=True)
+class Capacity:
+    """What one process asks of Google.
+
+    at_once: requests under way at a time, over all callers. batch_calls: looks or patches in one request, at most.
     deadline_seconds: for one request; a call may take two of them and two of the token endpoint's (20 s each).
     """
+
+    at_once: int = 50
+    batch_calls: int = FIRST_CALLS
+    deadline_seconds: float = 30.0
+
+
+class GoogleCalendar:
+    """Calls to one API root, over one process-wide pool. api_root: Google's, or an emulator's."""
 
     def __init__(
         self,
@@ -69,105 +114,144 @@ class GoogleCalendar:
         credentials: Credentials,
         *,
         api_root: str = discovery.GOOGLE_ROOT,
-        at_once: int = 50,
-        deadline_seconds: float = 30.0,
+        capacity: Capacity = Capacity(),
     ) -> None:
-        limits = Limits(deadline_seconds=deadline_seconds, body_bytes=PAGE_LIMIT_BYTES)
-        events = GoogleAPI(discovery.document(api_root)).events  # type: ignore[no-untyped-call]
-        # Each is kept, for aiogoogle makes a new one at every attribute access.
-        self._list, self._get, self._patch = events.list, events.get, events.patch
+        limits = Limits(deadline_seconds=capacity.deadline_seconds, body_bytes=PAGE_LIMIT_BYTES)
+        # Kept, for aiogoogle makes a new one at every attribute access.
+        self._get = GoogleAPI(discovery.document(api_root)).events.get  # type: ignore[no-untyped-call]
         self._google = Aiogoogle(session_factory=lambda: GoogleSession(http, limits))  # type: ignore[arg-type]
         self._credentials = credentials
-        self._turns = asyncio.Semaphore(at_once)
+        root = api_root.rstrip("/") + "/"
         self._host = discovery.host(api_root)
+        self._batches = Batches(http, limits, root=root, most=capacity.batch_calls, at_once=capacity.at_once)
+        self._authorized = Authorized(self._batches, credentials)
+        self._writes: dict[int, Together[Call, bytes]] = {}
+        self._writing: WeakValueDictionary[CalendarKey, asyncio.Lock] = WeakValueDictionary()
+
+    @property
+    def looks_at_once(self) -> int:
+        """How many looks go well into one request, by how long the last ones took."""
+        return self._batches.size.calls
 
     async def look(self, looks: Sequence[Look]) -> list[Answered]:
-        """The next page of each calendar, in the order asked. A failure is its calendar's own."""
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(self._look(look)) for look in looks]
-        return [task.result() for task in tasks]
+        """The next page of each calendar, in the order asked. All of one project. A failure is its calendar's own."""
+        outcomes = await self._authorized.send([_look_call(look) for look in looks])
+        return [self._answered(outcome) for outcome in outcomes]
 
     async def get(self, calendar: Calendar, event_id: str) -> bytes:
         """The event as it is now, cancelled ones included. Raises OutsideError or OperatorError."""
-        return await self._call(calendar, self._get, event_id=event_id)
-
-    async def patch(self, calendar: Calendar, event_id: str, body: dict[str, Any], *, etag: str) -> bytes:
-        """Changes the fields in `body` if the event still is the version `etag`; gives the event after it.
-
-        Tells no guest. Raises Conflict when it has changed, Unreachable when the outcome is unknown, other
-        OutsideError, OperatorError.
-        """
-        return await self._call(calendar, self._patch, event_id=event_id, body=body, etag=etag)
-
-    async def _look(self, look: Look) -> Answered:
-        calendar = look.calendar
-        async with self._turns:
-            try:
-                request = self._request(calendar, self._list, **_query(look))
-                return Looked(calendar.key, await self._authorized(calendar, request))
-            except SyncerError as error:
-                return Failed(calendar.key, error)
-
-    async def _call(
-        self,
-        calendar: Calendar,
-        method: Any,
-        *,
-        event_id: str,
-        body: dict[str, Any] | None = None,
-        etag: str | None = None,
-    ) -> bytes:
-        writes = {} if etag is None else {"conferenceDataVersion": 1, "sendUpdates": "none", "json": body}
-        request = self._request(calendar, method, eventId=event_id, **writes)
-        if etag is not None:
-            request.headers["If-Match"] = etag
-        return await self._authorized(calendar, request)
-
-    def _request(self, calendar: Calendar, method: Any, **parameters: Any) -> Request:
-        ids = {"calendarId": calendar.google_id} | {
-            name: parameters[name] for name in ("eventId",) if name in parameters
-        }
-        if any(value in ("", ".", "..") for value in ids.values()):
-            raise Refused(self._host, 0, "an id of dots would lead to another place")
-        request: Request = method(
-            **{**parameters, **ids},
-            path_params_safe_chars=dict.fromkeys(ids, ""),
+        whose = (calendar.credential, calendar.subject)
+        request: Request = self._get(
+            calendarId=_id(calendar.google_id),
+            eventId=_id(event_id),
+            path_params_safe_chars={"calendarId": "", "eventId": ""},
             prettyPrint="false",
+            fields=EVENT_FIELDS,
             quotaUser=quota_user(calendar.google_id),
         )
-        return request
-
-    async def _authorized(self, calendar: Calendar, request: Request) -> bytes:
-        token = await self._credentials.access_token(calendar.credential, calendar.subject)
+        token = await self._credentials.access_token(*whose)
         try:
-            return await self._send(request, token)
+            return await self._got(request, token)
         except TokenRefused:
-            self._credentials.forget(calendar.credential, calendar.subject, token)
-        token = await self._credentials.access_token(calendar.credential, calendar.subject)
-        return await self._send(request, token)
+            self._credentials.forget(*whose, token)
+        return await self._got(request, await self._credentials.access_token(*whose))
 
-    async def _send(self, request: Request, token: Secret) -> bytes:
-        request.headers["Authorization"] = Secret(f"Bearer {token.reveal()}")
+    async def _got(self, request: Request, token: Secret) -> bytes:
+        request.headers["Authorization"] = bearer(token)
         body: bytes = await self._google.as_anon(request)  # type: ignore[no-untyped-call]
         return body
+
+    async def patch(self, project_id: int, patch: Patch) -> bytes:
+        """Changes an event; gives it as it is then. Tells no guest. One at a time to each calendar.
+
+        Patches of one project that wait at the same moment go in one request. Raises Conflict when the event has
+        changed, Unreachable when the outcome is unknown, other OutsideError, OperatorError.
+        """
+        writes = self._writes.get(project_id)
+        if writes is None:
+            writes = Together(self._patched, broken_off=self._broken_off, most=FIRST_CALLS, at_once=_PATCH_BATCHES)
+            self._writes[project_id] = writes
+        key = patch.calendar.key
+        turn = self._writing.get(key) or self._writing.setdefault(key, asyncio.Lock())
+        async with turn:
+            return await writes(_patch_call(patch))
+
+    def _broken_off(self) -> SyncerError:
+        return Unreachable(self._host, 0, "the request was broken off")
+
+    async def _patched(self, calls: Sequence[Call]) -> list[bytes | SyncerError]:
+        outcomes = await self._authorized.send(calls)
+        for place, outcome in enumerate(outcomes):
+            if len(calls) > 1 and isinstance(outcome, Answer) and outcome.status == _IN_THE_WAY:
+                (outcomes[place],) = await self._authorized.send([calls[place]])
+        return [self._body(outcome) for outcome in outcomes]
+
+    def _answered(self, outcome: Outcome | SyncerError) -> Answered:
+        body = self._body(outcome)
+        if isinstance(body, bytes):
+            return Looked(body)
+        return Failed(body, is_shared=isinstance(outcome, Lost) and outcome.is_shared)
+
+    def _body(self, outcome: Outcome | SyncerError) -> bytes | SyncerError:
+        if isinstance(outcome, Answer):
+            return errors.error_of(self._host, outcome) or outcome.body
+        return outcome.error if isinstance(outcome, Lost) else outcome
 
 
 def quota_user(google_id: str) -> str:
     """Whom Google counts a request for: 40 characters at most, and no address. Source: discovery, `quotaUser`."""
-    return hashlib.sha256(google_id.encode()).hexdigest()[:40]
+    return hashlib.sha256(google_id.encode()).hexdigest()[:16]
 
 
-def _query(look: Look) -> dict[str, Any]:
-    """The query of events.list for a cursor. No showDeleted, no orderBy: both cost the sync token or its worth.
+def place_of(google_id: str) -> str:
+    """A calendar's part of the path and query of events.list, as `Look` wants it. Raises Refused for an id of dots."""
+    return f"{quote(_id(google_id), safe='')}/events?quotaUser={quota_user(google_id)}"
 
-    Source: Calendar API, "Synchronize resources efficiently": each page repeats the query of the first.
-    """
-    cursor = look.calendar.cursor
-    query: dict[str, Any] = {"singleEvents": "false", "maxResults": PAGE_SIZE}
-    if cursor.sync_token is not None and not cursor.is_full_read:
-        query["syncToken"] = cursor.sync_token
+
+def look_at(calendar: Calendar, time_min: datetime | None) -> Look:
+    """The look at a calendar from where its cursor stands. A full read is large, and goes alone."""
+    cursor = calendar.cursor
+    sync_token = None if cursor.is_full_read else cursor.sync_token
+    return Look(
+        place=place_of(calendar.google_id),
+        whose=(calendar.credential, calendar.subject),
+        sync_token=sync_token,
+        page_token=cursor.page_token,
+        time_min=time_min if sync_token is None else None,
+        is_alone=sync_token is None,
+    )
+
+
+def _look_call(look: Look) -> Call:
+    path = f"calendar/v3/calendars/{look.place}&{_LIST}"
+    if look.sync_token is not None:
+        path += f"&syncToken={_query(look.sync_token)}"
     elif look.time_min is not None:
-        query["timeMin"] = look.time_min.astimezone(UTC).isoformat(timespec="seconds")
-    if cursor.page_token is not None:
-        query["pageToken"] = cursor.page_token
-    return query
+        path += f"&timeMin={look.time_min.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+    if look.page_token is not None:
+        path += f"&pageToken={_query(look.page_token)}"
+    return Call("GET", path, look.whose, is_alone=look.is_alone)
+
+
+def _patch_call(patch: Patch) -> Call:
+    google_id = patch.calendar.google_id
+    if not _ETAG.fullmatch(patch.etag):
+        raise Refused("Google", 0, "an etag holds characters that cannot be sent")
+    place = f"{quote(_id(google_id), safe='')}/events/{quote(_id(patch.event_id), safe='')}"
+    return Call(
+        method="PATCH",
+        path=f"calendar/v3/calendars/{place}?quotaUser={quota_user(google_id)}&{_PATCH}",
+        whose=(patch.calendar.credential, patch.calendar.subject),
+        etag=patch.etag,
+        body=orjson.dumps(patch.body),
+    )
+
+
+def _id(text: str) -> str:
+    if text in ("", ".", ".."):
+        raise Refused("Google", 0, "an id of dots would lead to another place")
+    return text
+
+
+def _query(text: str) -> str:
+    return text if _PLAIN.fullmatch(text) else quote(text, safe="")

@@ -5,6 +5,7 @@ texts change, and hold addresses.
 """
 
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TypeVar
 
@@ -17,39 +18,82 @@ from syncer.model.errors import (
     AccessDenied,
     AlreadyGone,
     Conflict,
+    Crowded,
     CursorExpired,
+    DaySpent,
     GrantLost,
     Missing,
     OutsideError,
     Refused,
+    SetUpWrong,
     Throttled,
     TokenRefused,
     Unreachable,
     Unreadable,
+    UseLimit,
 )
 
 Shape = TypeVar("Shape")
+Kind = type[OutsideError]
 
-_RATE_REASONS = frozenset(
-    {
-        "rateLimitExceeded",
-        "userRateLimitExceeded",
-        "quotaExceeded",
-        "dailyLimitExceeded",
-        "RATE_LIMIT_EXCEEDED",
-        "RESOURCE_EXHAUSTED",
-    }
-)
-_CURSOR_PLACES = frozenset({"syncToken", "pageToken"})
-_BY_STATUS: dict[int, type[OutsideError]] = {
+# One line a row; what is not here goes by its status alone. Google sends 403 and 429 for the same reasons.
+_QUOTA: Mapping[str, Kind] = {
+    "rateLimitExceeded": Throttled,
+    "userRateLimitExceeded": Throttled,
+    "RATE_LIMIT_EXCEEDED": Throttled,
+    "RESOURCE_EXHAUSTED": Throttled,
+    "quotaExceeded": UseLimit,
+    "dailyLimitExceeded": DaySpent,
+}
+_BY_REASON: Mapping[int, Mapping[str, Kind]] = {
+    403: {
+        **_QUOTA,
+        # The request came without a credential.
+        "dailyLimitExceededUnreg": Refused,
+        "forbiddenForNonOrganizer": Refused,
+        "insufficientPermissions": SetUpWrong,
+        "ACCESS_TOKEN_SCOPE_INSUFFICIENT": SetUpWrong,
+        "accessNotConfigured": SetUpWrong,
+        "SERVICE_DISABLED": SetUpWrong,
+        "domainPolicy": SetUpWrong,
+        "requiredAccessLevel": AccessDenied,
+        "forbidden": AccessDenied,
+        "notACalendarUser": AccessDenied,
+    },
+    409: {"duplicate": Conflict, "conflict": Crowded},
+    410: {"deleted": AlreadyGone, "fullSyncRequired": CursorExpired, "updatedMinTooLongAgo": CursorExpired},
+    429: _QUOTA,
+}
+_BY_STATUS: Mapping[int, Kind] = {
     401: TokenRefused,
+    403: AccessDenied,
     404: Missing,
     408: Unreachable,
     409: Conflict,
+    410: CursorExpired,
     412: Conflict,
     429: Throttled,
 }
-_BY_TOKEN_ERROR: dict[str, type[OutsideError]] = {
+_CURSOR_PLACES = frozenset({"syncToken", "pageToken"})
+_SCOPE = "the scope https://www.googleapis.com/auth/calendar.events"
+_ENABLE = "enable the Calendar API in the credential's Google Cloud project"
+_CONSENT = f"let the user consent again, or the domain's administrator delegate, with {_SCOPE}"
+_ADVICE: Mapping[str, str] = {
+    "quotaExceeded": "the user whom syncer acts as has reached a use limit of Google Calendar, which passes in hours",
+    "dailyLimitExceeded": "the project's requests of the day are spent, and its next day is waited for; more can be "
+    "had in the Google Cloud console",
+    "insufficientPermissions": _CONSENT,
+    "ACCESS_TOKEN_SCOPE_INSUFFICIENT": _CONSENT,
+    "accessNotConfigured": _ENABLE,
+    "SERVICE_DISABLED": _ENABLE,
+    "domainPolicy": "let the domain's administrator allow Calendar and this application",
+    "requiredAccessLevel": "share the calendar with the account, with the right to make changes to events",
+    "forbidden": "share the calendar with the account, with the right to make changes to events",
+    "notFound": "there is no such calendar, or the account may not see it: correct its id or subject, or share it",
+    "notACalendarUser": "let the domain's administrator turn Google Calendar on for the user",
+}
+# Source: Google Identity, "Using OAuth 2.0 for server to server applications", error codes.
+_BY_TOKEN_ERROR: Mapping[str, Kind] = {
     "invalid_grant": GrantLost,
     "invalid_client": GrantLost,
     "deleted_client": GrantLost,
@@ -62,6 +106,29 @@ _BY_TOKEN_ERROR: dict[str, type[OutsideError]] = {
     "rate_limit_exceeded": Throttled,
     "slow_down": Throttled,
     "internal_failure": Unreachable,
+}
+_DELEGATE = (
+    "let the domain's administrator delegate to the service account's client id (client_id in its key) "
+    f"{_SCOPE}; that takes up to 24 hours to spread"
+)
+_CLIENT = "restore the OAuth client in the Google Cloud console, or give another credential"
+_TOKEN_ADVICE: Mapping[str, str] = {
+    "unauthorized_client": _DELEGATE,
+    "access_denied": _DELEGATE,
+    "invalid_scope": _DELEGATE,
+    "admin_policy_enforced": "let the domain's administrator allow this application its scope",
+    "org_internal": "the OAuth client serves its own organization only: use an account of that",
+    "invalid_client": _CLIENT,
+    "deleted_client": _CLIENT,
+    "disabled_client": _CLIENT,
+}
+# An invalid_grant is told apart by how its description begins, for nothing else tells; all are GrantLost.
+_GRANT_ADVICE: Mapping[str, str] = {
+    "Token has been expired or revoked": "the consent was revoked or has expired: let the user consent again",
+    "Not a valid email": "the subject is no user, or renamed, or suspended: correct it, or restore the user",
+    "Invalid email or User ID": "the subject is no user, or renamed, or suspended: correct it, or restore the user",
+    "Invalid JWT Signature": "the service account's key is deleted or disabled: give a new one",
+    "Invalid JWT: Token": "it finds our clock wrong: set this machine's clock by NTP",
 }
 
 
@@ -100,37 +167,32 @@ def error_of(host: str, answer: Answer) -> OutsideError | None:
         return None if is_json else Unreadable(host, 200, "with something that is not JSON")
     reason, location = _reason(answer.body)
     kind = _kind(answer.status, reason, location)
-    return kind(host, answer.status, reason, retry_after_seconds=_wait(answer))
+    return kind(host, answer.status, reason, retry_after_seconds=_wait(answer), advice=_ADVICE.get(reason, ""))
 
 
 def token_error_of(host: str, answer: Answer) -> OutsideError:
-    """The error that a token endpoint's answer other than 200 stands for.
-
-    Source: Google Identity, "Using OAuth 2.0 for server to server applications", error codes; RFC 6749, 5.2.
-    """
+    """The error that a token endpoint's answer other than 200 stands for. Also source: RFC 6749, 5.2."""
     problem = _decoded(answer.body, _TOKEN_PROBLEM) or _TokenProblem()
-    reason = _word(problem.error)
     kind = _BY_TOKEN_ERROR.get(problem.error) or _kind(answer.status, "", "")
     if kind is TokenRefused:
         kind = GrantLost
-    if problem.error == "invalid_grant" and problem.error_description.startswith("Invalid JWT: Token"):
-        reason = "invalid_grant: it finds our clock wrong"
-    return kind(host, answer.status, reason, retry_after_seconds=_wait(answer))
+    advice = _grant_advice(problem) if kind is GrantLost else _TOKEN_ADVICE.get(problem.error, "")
+    return kind(host, answer.status, _word(problem.error), retry_after_seconds=_wait(answer), advice=advice)
 
 
-def _kind(status: int, reason: str, location: str) -> type[OutsideError]:
-    """Which error: one line per case."""
+def _grant_advice(problem: _TokenProblem) -> str:
+    said = (advice for start, advice in _GRANT_ADVICE.items() if problem.error_description.startswith(start))
+    return next(said, _TOKEN_ADVICE.get(problem.error, _CONSENT))
+
+
+def _kind(status: int, reason: str, location: str) -> Kind:
     if status >= 500:
         return Unreachable
-    if status == 403:
-        return Throttled if reason in _RATE_REASONS else AccessDenied
-    if status == 410:
-        return AlreadyGone if reason == "deleted" else CursorExpired
     if status == 400 and location in _CURSOR_PLACES:
         return CursorExpired
     if 200 <= status < 300:
         return Unreadable
-    return _BY_STATUS.get(status, Refused)
+    return _BY_REASON.get(status, {}).get(reason) or _BY_STATUS.get(status, Refused)
 
 
 def _reason(body: bytes) -> tuple[str, str]:

@@ -6,11 +6,12 @@ A provider is a plug-in: the entry point group `syncer.providers` names a callab
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from syncer.clients.http import Http
 from syncer.clients.secret import Secret
-from syncer.model.conference import Capabilities, Change, Outcome
+from syncer.model.conference import Capabilities, Change, Outcome, Retry
+from syncer.model.errors import SyncerError
 
 ENTRY_POINTS = "syncer.providers"
 
@@ -30,6 +31,11 @@ class Setup:
     deadline_seconds: float
 
 
+@dataclass(frozen=True, slots=True)
+class Unauthorized(Retry):
+    """Not now, for our credential was not accepted: it is read anew, and the call repeated once."""
+
+
 class Provider(Protocol):
     """Makes meetings as they are wanted.
 
@@ -47,6 +53,26 @@ class Provider(Protocol):
 
     async def probe(self) -> str:
         """One sentence that the account works, found out without changing anything. Raises OperatorError if not."""
+        ...
+
+
+class NotSigned(SyncerError):
+    """Whoever sent it does not know the account's secret, or sent it long ago. Nothing in it counts."""
+
+
+class Unfit(SyncerError):
+    """It comes from the account's vendor and cannot be used. The message is the sentence that they read."""
+
+
+@runtime_checkable
+class Hearing(Protocol):
+    """What a provider has besides whose vendor can tell us that meetings changed there."""
+
+    def heard(self, headers: Mapping[str, str], body: bytes) -> tuple[str, ...]:
+        """The ids of those meetings, each once. Looks at nothing before the sender is proved.
+
+        headers: names in any case. Raises NotSigned, Unfit.
+        """
         ...
 
 

@@ -1,13 +1,15 @@
 """Which provider serves a tenant: found by name, loaded at first use, kept per account."""
 
+import time
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 
 from syncer.clients.http import Http
-from syncer.clients.providers.base import ENTRY_POINTS, Factory, Provider, Setup
+from syncer.clients.providers.base import ENTRY_POINTS, Factory, Provider, Setup, Unauthorized
 from syncer.clients.references import References
+from syncer.clients.secret import Secret
 from syncer.model.calendar import Tenant
-from syncer.model.conference import Change, Outcome, Retry
+from syncer.model.conference import Change, Outcome, ProviderAccount, Retry
 from syncer.model.errors import OperatorError
 
 # What a package may fail with while it is imported; it then fails its own tenants and nobody else.
@@ -25,55 +27,75 @@ _BROKEN = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class _Account:
-    """What a provider was made from. A change of any of it makes a new one."""
+@dataclass(slots=True)
+class _Made:
+    """A provider, and what it was made from: a change of any of that makes a new one. read_at: monotonic seconds."""
 
-    provider: str
-    settings: tuple[tuple[str, str], ...]
-    credential: str
+    account: ProviderAccount
+    secret: Secret
+    provider: Provider
+    read_at: float
 
 
 class Providers:
     """The providers of all tenants' accounts.
 
-    deadline_seconds: for one call of a provider.
+    deadline_seconds: for one call of a provider. credential_seconds: after so long a credential is read again.
     """
 
-    def __init__(self, http: Http, references: References, *, deadline_seconds: float = 20.0) -> None:
+    def __init__(
+        self, http: Http, references: References, *, deadline_seconds: float = 20.0, credential_seconds: float = 2.0
+    ) -> None:
         self._http = http
         self._references = references
         self._deadline_seconds = deadline_seconds
+        self._credential_seconds = credential_seconds
         self._factory_by_name: dict[str, Factory] = {}
-        self._made_by_account_id: dict[int, tuple[_Account, Provider]] = {}
+        self._made_by_account_id: dict[int, _Made] = {}
 
     def of(self, tenant: Tenant) -> Provider:
         """The provider of a tenant's account. Raises OperatorError: unknown or broken plug-in, settings, credential."""
-        account = _Account(tenant.provider, tenant.provider_settings, tenant.provider_credential)
-        known, provider = self._made_by_account_id.get(tenant.account_id, (None, None))
-        if provider is None or known != account:
-            provider = self._made(account)
-            self._made_by_account_id[tenant.account_id] = (account, provider)
-        return provider
+        return self.at(
+            ProviderAccount(tenant.account_id, tenant.provider, tenant.provider_settings, tenant.provider_credential)
+        )
+
+    def at(self, account: ProviderAccount) -> Provider:
+        """The provider of an account. Raises OperatorError: unknown or broken plug-in, settings, credential."""
+        made = self._made_by_account_id.get(account.account_id)
+        if made is not None and made.account == account and time.monotonic() - made.read_at < self._credential_seconds:
+            return made.provider
+        secret = self._references.read(account.credential)
+        if made is None or made.account != account or made.secret != secret:
+            made = _Made(account, secret, self._made(account, secret), 0.0)
+            self._made_by_account_id[account.account_id] = made
+        made.read_at = time.monotonic()
+        return made.provider
 
     async def apply(self, tenant: Tenant, change: Change) -> Outcome:
-        """What came of a change. An account that cannot be used is a Retry, for it heals when the operator mends it."""
+        """What came of a change. An account that cannot be used is a Retry, for it heals when the operator mends it.
+
+        A credential that is not accepted is read anew, for it may have been renewed, and the call repeated once.
+        """
+        outcome = await self._applied(tenant, change)
+        return await self._applied(tenant, change) if isinstance(outcome, Unauthorized) else outcome
+
+    async def _applied(self, tenant: Tenant, change: Change) -> Outcome:
         try:
             provider = self.of(tenant)
         except OperatorError as error:
             return Retry(reason=str(error))
         outcome = await provider.apply(change)
         if isinstance(outcome, Retry):
-            # Made anew for the next try: its secret may have been renewed meanwhile.
+            # Made anew for the next try, which then has whatever was mended meanwhile.
             self._made_by_account_id.pop(tenant.account_id, None)
         return outcome
 
-    def _made(self, account: _Account) -> Provider:
+    def _made(self, account: ProviderAccount, secret: Secret) -> Provider:
         factory = self._factory(account.provider)
         setup = Setup(
             settings=dict(account.settings),
             reference=account.credential,
-            secret=self._references.read(account.credential),
+            secret=secret,
             http=self._http,
             deadline_seconds=self._deadline_seconds,
         )

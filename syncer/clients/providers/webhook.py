@@ -3,22 +3,20 @@
 Source of the signature: Standard Webhooks 1.0. The answer is ours: `webhook.schema.json`.
 """
 
-import base64
-import binascii
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Final
 
 import msgspec
-from standardwebhooks import Webhook
 from yarl import URL
 
 from syncer.clients.http import BAD_JSON, Answer, Limits, NeverSent
 from syncer.clients.providers import webhook_json
-from syncer.clients.providers.base import Setup
+from syncer.clients.providers.base import NotSigned, Setup, Unauthorized, Unfit
+from syncer.clients.providers.signatures import Signatures
 from syncer.clients.providers.webhook_json import WebhookAnswer
 from syncer.clients.retry_after import retry_after_seconds
-from syncer.clients.secret import Secret
 from syncer.model.conference import (
     Applied,
     Capabilities,
@@ -51,7 +49,7 @@ _PROBED_ID = "syncer-check"
 
 
 class WebhookProvider:
-    """One account behind a webhook. Settings: `url`. Credential: the signing secret, `whsec_…`."""
+    """One account behind a webhook. Settings: `url`. Credential: the signing secret, `whsec_…`, or several."""
 
     capabilities: Final = Capabilities(
         fields=tuple((name, "native") for name in _FIELDS),
@@ -63,7 +61,7 @@ class WebhookProvider:
 
     def __init__(self, setup: Setup) -> None:
         self._url = _url(setup)
-        self._webhook = _webhook(setup.reference, setup.secret)
+        self._signatures = Signatures.read(setup.reference, setup.secret)
         self._http = setup.http
         self._limits = Limits(deadline_seconds=setup.deadline_seconds, body_bytes=ANSWER_LIMIT_BYTES)
 
@@ -92,6 +90,16 @@ class WebhookProvider:
             raise OperatorError(f"the webhook{where} does not work: {outcome.reason}")
         return f"the webhook at {URL(self._url).host} answers signed calls"
 
+    def heard(self, headers: Mapping[str, str], body: bytes) -> tuple[str, ...]:
+        """The ids of meetings of which the vendor says that they changed there. Raises NotSigned, Unfit."""
+        if not self._signatures.fits(headers, body):
+            raise NotSigned("a call about changes is not signed with the account's secret")
+        try:
+            return webhook_json.changed_ids(body)
+        except BAD_JSON as error:
+            wrong = str(error) if isinstance(error, msgspec.ValidationError) else "it is not JSON"
+            raise Unfit(_cut(f"The body is not a conference.changed call: {wrong}.")) from None
+
     async def _send(self, change: Change) -> Answer:
         # Real time: the receiver refuses a timestamp that is five minutes off its own clock.
         sent_at = datetime.now(UTC)
@@ -100,7 +108,7 @@ class WebhookProvider:
             "Content-Type": "application/json",
             "webhook-id": change.key,
             "webhook-timestamp": str(int(sent_at.timestamp())),
-            "webhook-signature": self._webhook.sign(change.key, sent_at, body.decode()),
+            "webhook-signature": self._signatures.sign(change.key, sent_at, body),
         }
         return await self._http.send_to_tenant("POST", self._url, headers=headers, body=body, limits=self._limits)
 
@@ -119,20 +127,6 @@ def _url(setup: Setup) -> str:
     return url
 
 
-def _webhook(reference: str, secret: Secret) -> Webhook:
-    """Source: Standard Webhooks 1.0, signature scheme: `whsec_` and the base64 of 24 to 64 bytes."""
-    text = secret.reveal().strip()
-    try:
-        key = base64.b64decode(text.removeprefix("whsec_"), validate=True)
-    except binascii.Error:
-        key = b""
-    if not text.startswith("whsec_") or not 24 <= len(key) <= 64:
-        raise OperatorError(
-            f"credential {reference} is not a webhook secret: it must be whsec_ and the base64 of 24 to 64 bytes"
-        )
-    return Webhook(key)
-
-
 def _refusal(answer: Answer, *, may_be_done: bool) -> Outcome:
     """What a status other than 200 means. Any 5xx may come from a proxy whose back end did the work."""
     status = answer.status
@@ -143,6 +137,8 @@ def _refusal(answer: Answer, *, may_be_done: bool) -> Outcome:
         return Retry(f"the endpoint answered {status}", wait)
     if status < 300:
         return Retry(f"the endpoint answered {status} where 200 is agreed", wait, is_in_doubt=may_be_done)
+    if status == 401:
+        return Unauthorized(_SHUT[status], wait)
     if status in _SHUT:
         return Retry(_SHUT[status], wait)
     return Rejected(_cut(webhook_json.problem(answer.body) or f"the endpoint answered {status}"))

@@ -60,6 +60,35 @@ class WebhookAnswer(msgspec.Struct):
     conference: ConferenceAnswer | None = None
 
 
+class ChangedReference(msgspec.Struct):
+    """Which meeting is meant, in the vendor's own words."""
+
+    id: MeetingId
+
+
+class Changed(msgspec.Struct):
+    """Meetings that changed at the vendor. tenant: any that shares the account."""
+
+    tenant: str
+    conferences: Annotated[list[ChangedReference], Meta(min_length=1, max_length=500)]
+
+
+class ChangedCall(msgspec.Struct):
+    """The way back: look at these meetings."""
+
+    type: Literal["conference.changed"]
+    timestamp: Annotated[str, Meta(max_length=64)]
+    content: Changed = msgspec.field(name="data")
+
+
+class _Sender(msgspec.Struct):
+    tenant: str
+
+
+class _SentCall(msgspec.Struct):
+    content: _Sender = msgspec.field(name="data")
+
+
 class ProblemAnswer(msgspec.Struct):
     """A refusal. Source: RFC 9457."""
 
@@ -70,6 +99,8 @@ class ProblemAnswer(msgspec.Struct):
 # Made at import, so that a type msgspec cannot do is found there and not taken for a bad answer.
 _ANSWER = msgspec.json.Decoder(WebhookAnswer)
 _PROBLEM = msgspec.json.Decoder(ProblemAnswer)
+_CHANGED = msgspec.json.Decoder(ChangedCall)
+_SENT = msgspec.json.Decoder(_SentCall)
 
 
 def answer(body: bytes) -> WebhookAnswer:
@@ -84,6 +115,19 @@ def problem(body: bytes) -> str:
     except BAD_JSON:
         return ""
     return ": ".join(part for part in (told.title, told.detail) if part)
+
+
+def changed_ids(body: bytes) -> tuple[str, ...]:
+    """The ids of the meetings in a call about changes, each once. Raises BAD_JSON."""
+    return tuple(dict.fromkeys(conference.id for conference in _CHANGED.decode(body).content.conferences))
+
+
+def sender(body: bytes) -> str | None:
+    """Whom a call says to be from: a tenant's slug. Nothing is proved by it; it says under which secret to check."""
+    try:
+        return _SENT.decode(body).content.tenant
+    except BAD_JSON:
+        return None
 
 
 def request(change: Change, *, sent_at: datetime) -> bytes:

@@ -1,0 +1,242 @@
+"""Google's batch endpoint: many calls in one request, and single ones where it cannot be had.
+
+What fails as a whole is nobody's answer: no part of it is used. Where the endpoint is missing or will not take several
+credentials at a time, calls go by subject, then one by one, and batches are tried again after an hour.
+Source: Calendar API, "Send batch requests".
+"""
+
+import asyncio
+import secrets
+from collections.abc import Sequence
+from enum import IntEnum
+from typing import NamedTuple
+
+import structlog
+
+from syncer.clients.google import errors, multipart
+from syncer.clients.http import Answer, Headers, Http, Limits, TooLarge
+from syncer.clients.secret import Secret
+from syncer.model.errors import AccessDenied, OutsideError, TokenRefused, Unreadable
+
+log = structlog.get_logger()
+
+PATH = "batch/calendar/v3"
+# Google's own advice for a first batch, and what it documents as the most. Source: as above; Gmail API, the same page.
+FIRST_CALLS, MOST_CALLS = 50, 1000
+_AIM_SECONDS = 1.0
+_AGAIN_SECONDS = 3600.0
+_FORGIVEN_AFTER = 500
+_NO_ENDPOINT = frozenset({404, 405, 501})
+_TOO_MUCH = frozenset({400, 413})
+
+
+Whose = tuple[str, str | None]
+
+
+class Call(NamedTuple):
+    """One request, but for its token.
+
+    path: below the root, percent-encoded, query and all. whose: credential and subject, for the token. is_alone: in no
+    batch.
+    """
+
+    method: str
+    path: str
+    whose: Whose
+    etag: str | None = None
+    body: bytes | None = None
+    is_alone: bool = False
+
+
+class Lost(NamedTuple):
+    """No answer to a call. is_shared: it was lost with the batch that it was in, so it says nothing of the call."""
+
+    error: OutsideError
+    is_shared: bool
+
+
+Ready = tuple[Call, Secret]
+Outcome = Answer | Lost
+
+
+class Size:
+    """How many calls go into a batch: as many as are answered in about a second.
+
+    most: never more than these; 1 for no batches at all.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = self._taken = most
+        self._refused_ago = 0
+        self.calls = min(FIRST_CALLS, most)
+
+    def answered(self, calls: int, seconds: float) -> None:
+        """A batch of so many was answered after that time: fewer when it was slow, more when it was quick and full.
+
+        A small one says nothing of how long a full one takes.
+        """
+        self._refused_ago += 1
+        if self._refused_ago > _FORGIVEN_AFTER:
+            self._taken = self._most
+        if seconds > _AIM_SECONDS and calls > self.calls // 2:
+            self._keep(int(calls * _AIM_SECONDS / seconds))
+        elif seconds < _AIM_SECONDS / 2 and calls >= self.calls:
+            self._keep(self.calls + max(1, self.calls // 4))
+
+    def refused(self, calls: int) -> None:
+        """So many are too many, for a good while."""
+        self._taken, self._refused_ago = calls // 2, 0
+        self._keep(self.calls)
+
+    def _keep(self, calls: int) -> None:
+        # Two at least: from single calls there would be no way back.
+        self.calls = min(self._most, max(2, min(calls, self._taken)))
+
+
+class _Way(IntEnum):
+    MIXED = 0
+    BY_SUBJECT = 1
+    SINGLE = 2
+
+
+class _Unfit(Exception):
+    """The endpoint does not take a batch like this one. way: what to do instead."""
+
+    def __init__(self, way: _Way, error: OutsideError) -> None:
+        super().__init__()
+        self.way = way
+        self.error = error
+
+
+class _TooMuch(Exception):
+    """The batch, or the answer to it, is larger than one of the two ends takes."""
+
+
+class Batches:
+    """Sends calls to one API root.
+
+    root: with its last slash. most: calls in one batch. at_once: requests under way at a time, over all callers.
+    """
+
+    def __init__(self, http: Http, limits: Limits, *, root: str, most: int = FIRST_CALLS, at_once: int = 50) -> None:
+        self._http = http
+        self._limits = limits
+        self._root = root
+        self._host = errors.host_of(root)
+        self._turns = asyncio.Semaphore(at_once)
+        self._way = _Way.MIXED
+        self._way_until = 0.0
+        self.size = Size(most)
+
+    async def send(self, calls: Sequence[Ready]) -> list[Outcome]:
+        """What came of each call, in the order given. The calls must not depend on each other."""
+        groups = self._groups(calls)
+        if len(groups) == 1:
+            return await self._send(calls)
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(self._send([calls[place] for place in places])) for places in groups]
+        found: dict[int, Outcome] = {}
+        for places, task in zip(groups, tasks, strict=True):
+            found.update(zip(places, task.result(), strict=True))
+        return [found[place] for place in range(len(calls))]
+
+    def _groups(self, calls: Sequence[Ready]) -> list[Sequence[int]]:
+        """The places of the calls that go together."""
+        way, size = self._current_way(), self.size.calls
+        together: dict[object, list[int]] = {}
+        for place, (call, _) in enumerate(calls):
+            if call.is_alone or way is _Way.SINGLE:
+                together[place] = [place]
+            else:
+                together.setdefault(call.whose if way is _Way.BY_SUBJECT else None, []).append(place)
+        return [places[at : at + size] for places in together.values() for at in range(0, len(places), size)]
+
+    async def _send(self, calls: Sequence[Ready]) -> list[Outcome]:
+        if len(calls) == 1:
+            return [await self._alone(*calls[0])]
+        try:
+            return await self._together(calls)
+        except _Unfit as unfit:
+            self._step_down(unfit)
+        except _TooMuch:
+            self.size.refused(len(calls))
+        return await self.send(calls)
+
+    async def _alone(self, call: Call, token: Secret) -> Outcome:
+        headers: dict[str, str | Secret] = {"Authorization": bearer(token)}
+        if call.etag is not None:
+            headers["If-Match"] = call.etag
+        if call.body is not None:
+            headers["Content-Type"] = "application/json"
+        try:
+            return await self._request(call.method, call.path, headers, call.body)
+        except OutsideError as error:
+            return Lost(error, is_shared=False)
+
+    async def _together(self, calls: Sequence[Ready]) -> list[Outcome]:
+        nonce = secrets.token_hex(8)
+        headers: dict[str, str | Secret] = {"Content-Type": multipart.content_type(nonce)}
+        if self._way is _Way.BY_SUBJECT:
+            headers["Authorization"] = bearer(calls[0][1])
+        body = multipart.joined([_written(call, token) for call, token in calls], nonce)
+        began = asyncio.get_running_loop().time()
+        try:
+            answer = await self._request("POST", PATH, headers, body)
+            outcomes = self._cut(answer, nonce, len(calls))
+        except TooLarge:
+            raise _TooMuch from None
+        except OutsideError as error:
+            return [Lost(error, is_shared=True)] * len(calls)
+        self.size.answered(len(calls), asyncio.get_running_loop().time() - began)
+        return outcomes
+
+    def _cut(self, answer: Answer, nonce: str, count: int) -> list[Outcome]:
+        error = errors.error_of(self._host, answer) if answer.status != 200 else None
+        if error is not None:
+            raise _unfit(answer.status, error)
+        try:
+            return list(multipart.cut(answer, nonce, count))
+        except multipart.Mangled as mangled:
+            raise Unreadable(self._host, 200, str(mangled)) from None
+
+    async def _request(self, method: str, path: str, headers: Headers, body: bytes | None) -> Answer:
+        async with self._turns:
+            return await self._http.send(method, self._root + path, headers=headers, body=body, limits=self._limits)
+
+    def _current_way(self) -> _Way:
+        if self._way is not _Way.MIXED and asyncio.get_running_loop().time() >= self._way_until:
+            self._way = _Way.MIXED
+            log.info("batches are tried again")
+        return self._way
+
+    def _step_down(self, unfit: _Unfit) -> None:
+        way = _Way.SINGLE if unfit.way is _Way.SINGLE else _Way(min(self._way + 1, _Way.SINGLE))
+        if way > self._way:
+            self._way, self._way_until = way, asyncio.get_running_loop().time() + _AGAIN_SECONDS
+            instead = "by subject" if way is _Way.BY_SUBJECT else "one by one"
+            log.warning("batches are refused", reason=str(unfit.error), instead=instead)
+
+
+def _unfit(status: int, error: OutsideError) -> Exception:
+    """What a refusal of a whole batch means, if not what it would mean for any request."""
+    if status in _NO_ENDPOINT:
+        return _Unfit(_Way.SINGLE, error)
+    if isinstance(error, TokenRefused | AccessDenied):
+        return _Unfit(_Way.BY_SUBJECT, error)
+    return _TooMuch() if status in _TOO_MUCH else error
+
+
+def bearer(token: Secret) -> Secret:
+    """The Authorization header for a token."""
+    return Secret(f"Bearer {token.reveal()}")
+
+
+def _written(call: Call, token: Secret) -> bytes:
+    """A call as it stands in a batch: with its path only, and its own token."""
+    lines = f"{call.method} /{call.path} HTTP/1.1\r\nAuthorization: Bearer {token.reveal()}\r\n"
+    if call.etag is not None:
+        lines += f"If-Match: {call.etag}\r\n"
+    if call.body is None:
+        return f"{lines}\r\n".encode()
+    lines += f"Content-Type: application/json\r\nContent-Length: {len(call.body)}\r\n\r\n"
+    return lines.encode() + call.body

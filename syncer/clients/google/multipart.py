@@ -1,0 +1,82 @@
+"""Several calls in one body and their answers out of one, by bytes operations. Knows no network and no calendar.
+
+Source: Calendar API, "Send batch requests"; RFC 2046, 5.1; RFC 9112.
+"""
+
+import re
+from collections.abc import Sequence
+
+from syncer.clients.http import Answer
+
+_END = b"\r\n"
+_BLANK = b"\r\n\r\n"
+_STATUS = re.compile(rb"HTTP/1\.[01] ([1-5]\d\d)\b")
+_BOUNDARY = re.compile(
+    r"multipart/mixed\s*;(?:.*;)?\s*boundary=(?:\"([^\"\r\n]{1,200})\"|([^\s;\"]{1,200}))", re.IGNORECASE
+)
+_LENGTH = re.compile(rb"(?i)\ncontent-length:\s*(\d+)")
+_PART_TYPE = b"Content-Type: application/http\r\nContent-ID: <"
+# A quiet calendar's answer needs no more of its headers than this.
+_JSON = {"content-type": "application/json"}
+
+
+class Mangled(Exception):
+    """A body that is not the answers to what was asked: none of it may be used. The message says why, in our words."""
+
+
+def content_type(nonce: str) -> str:
+    """The Content-Type of a body that `joined` makes."""
+    return f"multipart/mixed; boundary={nonce}"
+
+
+def joined(calls: Sequence[bytes], nonce: str) -> bytes:
+    """One body of several calls, each a whole HTTP request with its path only.
+
+    nonce: fresh for each body, of letters and digits; it is the boundary, and part of each call's Content-ID.
+    """
+    opening = b"--" + nonce.encode() + _END + _PART_TYPE + nonce.encode() + b"-"
+    pieces: list[bytes] = []
+    for number, call in enumerate(calls):
+        pieces += (opening, b"%d>\r\n\r\n" % number, call, _END)
+    pieces += (b"--", nonce.encode(), b"--", _END)
+    return b"".join(pieces)
+
+
+def cut(answer: Answer, nonce: str, count: int) -> list[Answer]:
+    """The answers to the calls of a body, in the order asked.
+
+    Raises Mangled unless each call has exactly one answer, whole, at its place and under its Content-ID.
+    """
+    named = _BOUNDARY.match(answer.headers.get("content-type", ""))
+    if named is None:
+        raise Mangled("with something that is no batch of answers")
+    boundary = b"--" + (named[1] or named[2]).encode()
+    before, *parts = (_END + answer.body).split(_END + boundary)
+    if len(parts) != count + 1 or before.strip() or not parts[-1].startswith(b"--"):
+        raise Mangled("with fewer or more answers than it was asked for, or with a part cut off")
+    marks = (f"<response-{nonce}-{number}>".encode() for number in range(count))
+    return [_one(part, mark) for part, mark in zip(parts, marks, strict=False)]
+
+
+def _one(part: bytes, mark: bytes) -> Answer:
+    marks, _, rest = part.partition(_BLANK)
+    if mark not in marks:
+        raise Mangled("with answers that do not name the calls that they are for")
+    head, blank, body = rest.partition(_BLANK)
+    status = _STATUS.match(head)
+    if status is None or not blank:
+        raise Mangled("with a part that is not an HTTP answer")
+    length = _LENGTH.search(head)
+    if length is not None:
+        if int(length[1]) > len(body):
+            raise Mangled("with a part cut off")
+        body = body[: int(length[1])]
+    code = int(status[1])
+    is_plain = code == 200 and b"application/json" in head
+    return Answer(code, _JSON if is_plain else _headers(head), body)
+
+
+def _headers(head: bytes) -> dict[str, str]:
+    lines = head.decode("latin-1").split("\r\n")[1:]
+    pairs = (line.partition(":") for line in lines)
+    return {name.strip().lower(): value.strip() for name, _, value in pairs}

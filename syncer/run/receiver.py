@@ -1,0 +1,128 @@
+"""The receiver: calls from outside that say *look*. Each is answered once its mark is committed, and no sooner."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import structlog
+from aiohttp import web
+
+from syncer.clients.providers import webhook_json
+from syncer.clients.providers.base import Hearing, NotSigned, Unfit
+from syncer.clients.providers.signatures import Signatures
+from syncer.model.conference import ProviderAccount
+from syncer.model.errors import OperatorError, StoreError, StoreUnavailable
+from syncer.run.listening import Address, Limits, Refusal, answer, listening
+from syncer.store import changes
+from syncer.store.changes import Told
+from syncer.sync.tools import Tools
+from syncer.together import Together
+
+log = structlog.get_logger()
+PATH = "/v1/conferences/changes"
+_LISTED_SECONDS = 2.0
+_CALLS_A_STATEMENT = 64
+
+
+@dataclass(slots=True)
+class Counts:
+    """Since the start. known, unknown: meetings in signed calls. refused: calls without a right signature."""
+
+    known: int = 0
+    unknown: int = 0
+    refused: int = 0
+
+
+class Receiver:
+    """Takes what vendors tell of changes at their side."""
+
+    def __init__(self, tools: Tools) -> None:
+        self.counts = Counts()
+        self._tools = tools
+        self._nobody = Signatures.of_nobody()
+        self._listing = asyncio.Lock()
+        self._listed_at = float("-inf")
+        self._account_by_slug: Mapping[str, ProviderAccount] = {}
+        self._unusable: dict[int, str] = {}
+        self._mark = Together(self._mark_all, broken_off=_broken_off, most=_CALLS_A_STATEMENT)
+
+    def routes(self) -> list[web.RouteDef]:
+        """What it answers."""
+        return [web.post(PATH, self._take_changes)]
+
+    @asynccontextmanager
+    async def listening(self, address: Address | None, limits: Limits | None = None) -> AsyncIterator[Address | None]:
+        """Takes calls for as long as the block lasts; gives where. None takes none.
+
+        Raises OperatorError when the address cannot be had.
+        """
+        if address is None:
+            yield None
+            return
+        async with listening(self.routes(), address, limits) as bound:
+            log.info("taking calls", where=f"http://{bound}")
+            yield bound
+
+    async def _take_changes(self, request: web.Request) -> web.Response:
+        """`POST /v1/conferences/changes`: the shape is in webhook.schema.json, `#told` and `#heard`."""
+        body = await request.read()
+        account = await self._account_of(webhook_json.sender(body))
+        meeting_ids = self._heard(account, request, body)
+        told = Told(account.account_id if account else 0, meeting_ids)
+        known = await self._mark(told)
+        unknown = [meeting_id for meeting_id in meeting_ids if meeting_id not in known]
+        self.counts.known += len(known)
+        self.counts.unknown += len(unknown)
+        return answer({"accepted": len(known), "unknown": unknown})
+
+    def _heard(self, account: ProviderAccount | None, request: web.Request, body: bytes) -> tuple[str, ...]:
+        """What an account's vendor says changed. Without a right signature everybody is told the same."""
+        try:
+            hearing = self._hearing(account)
+            if hearing is not None:
+                return hearing.heard(request.headers, body)
+            self._nobody.fits(request.headers, body)
+        except NotSigned:
+            pass
+        except Unfit as unfit:
+            raise Refusal(422, str(unfit)) from None
+        self.counts.refused += 1
+        raise Refusal(401, "The signature fits no tenant's account, this body and the time.")
+
+    def _hearing(self, account: ProviderAccount | None) -> Hearing | None:
+        if account is None:
+            return None
+        try:
+            provider = self._tools.providers.at(account)
+        except OperatorError as error:
+            if self._unusable.get(account.account_id) != str(error):
+                self._unusable[account.account_id] = str(error)
+                log.error("calls of a provider account cannot be checked", reason=str(error))
+            return None
+        self._unusable.pop(account.account_id, None)
+        return provider if isinstance(provider, Hearing) else None
+
+    async def _account_of(self, slug: str | None) -> ProviderAccount | None:
+        """A tenant's account, as of the last few seconds: who sends much asks the database no more often."""
+        async with self._listing:
+            if time.monotonic() - self._listed_at >= _LISTED_SECONDS:
+                await self._list()
+        return self._account_by_slug.get(slug) if slug is not None else None
+
+    async def _list(self) -> None:
+        try:
+            self._account_by_slug = await changes.accounts(self._tools.database)
+        except StoreError:
+            # The old ones still tell right from wrong; a mark will not be made.
+            if not self._account_by_slug:
+                raise
+        self._listed_at = time.monotonic()
+
+    async def _mark_all(self, told: Sequence[Told]) -> Sequence[frozenset[str]]:
+        return await changes.mark(self._tools.database, told)
+
+
+def _broken_off() -> StoreError:
+    return StoreUnavailable("The call that several marks went with was broken off.")
