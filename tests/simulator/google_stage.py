@@ -14,6 +14,7 @@ import orjson
 from syncer.simulator.clock import SimulatedClock
 from syncer.simulator.google import GoogleSimulator
 from syncer.simulator.serve import serving
+from tests.simulator.watching import Watcher
 
 ANA, BO, CLEO = "ana@tenant-a.test", "bo@tenant-a.test", "cleo@tenant-b.test"
 ROOM = "room@group.tenant-a.test"
@@ -130,11 +131,16 @@ def conference(number: str = "81234567890", **more: Any) -> Any:
 
 @asynccontextmanager
 async def a_stage(seed: int = 1) -> AsyncIterator[Stage]:
-    """A simulator with three people in two domains and one room calendar of Ana's."""
-    application = GoogleSimulator(SimulatedClock(), seed).application()
+    """A simulator with three people in two domains and one room calendar of Ana's.
+
+    At the end fails if any of its answers is none that Google's discovery document allows.
+    """
+    watcher = Watcher()
+    application = GoogleSimulator(SimulatedClock(), seed, witness=watcher).application()
     async with serving(application) as root, aiohttp.ClientSession() as session:
         stage = Stage(root, session, {})
         for user in (ANA, BO, CLEO):
             await stage.control("POST", "calendars", {"id": user, "time_zone": "Europe/Paris"})
         await stage.control("POST", "calendars", {"id": ROOM, "owner": ANA, "summary": "Room"})
         yield stage
+    watcher.check()

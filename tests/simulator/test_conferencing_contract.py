@@ -34,12 +34,14 @@ def test_the_schema_is_a_schema() -> None:
 
 
 def test_every_example_of_the_page_fits_the_schema() -> None:
-    update, updated_so, delete, deleted_so, asked, shown, refused = _examples()
+    update, updated_so, delete, deleted_so, asked, shown, refused, told, heard = _examples()
     for request in (update, delete, asked):
         check(request, "request")
     for answer in (updated_so, deleted_so, shown):
         check(answer, "answer")
     check(refused, "problem")
+    check(told, "told")
+    check(heard, "heard")
 
 
 def test_the_sample_signature_of_the_page_is_right() -> None:

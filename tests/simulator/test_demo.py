@@ -21,6 +21,7 @@ from syncer.cli.demo import show
 from syncer.embedded import folders
 from syncer.model.errors import OperatorError
 from syncer.settings import Settings
+from syncer.simulator.demo import faults as demo_faults
 from syncer.simulator.demo import latency, remains
 from syncer.simulator.demo.claim import claimed
 from syncer.simulator.demo.latency import Diaries, Followed
@@ -29,6 +30,7 @@ from syncer.simulator.demo.report import Clearing, Report, Size
 from syncer.simulator.demo.staging import staged
 from syncer.simulator.demo.wishes import Wishes
 from syncer.simulator.demo.worker import Worker
+from syncer.simulator.google import faults as google_faults
 from syncer.simulator.judge.verdict import Finding, Standing, Verdict
 from syncer.simulator.people.record import Edit, Kind, Meant, Reference
 from syncer.store.database import Database
@@ -127,6 +129,12 @@ def test_a_kind_that_never_happened_fails_the_demo() -> None:
     assert report(edits=all_kinds).is_good
     assert not report(edits=all_kinds[1:]).is_good
     assert report(edits=all_kinds[1:]).missing == ["create"]
+
+
+def test_every_kind_of_fault_that_a_simulator_knows_strikes_in_a_demo_and_has_words() -> None:
+    ours = {**demo_faults.GOOGLE, **demo_faults.BATCHES}
+    assert set(ours) == set(google_faults.KINDS)
+    assert {*ours.values(), *demo_faults.VENDOR.values()} <= demo_faults.SPOKEN.keys()
 
 
 def test_a_wrong_meeting_fails_the_demo_and_its_edit_does_not_follow() -> None:

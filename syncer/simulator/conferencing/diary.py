@@ -7,8 +7,8 @@ from typing import Any, Literal, Protocol
 
 from syncer.simulator.conferencing.meetings import Meeting, rfc3339
 
-Face = Literal["rest", "webhook"]
-Action = Literal["create", "update", "delete", "read"]
+Face = Literal["rest", "webhook", "changes"]
+Action = Literal["create", "update", "delete", "read", "tell"]
 
 
 class Clock(Protocol):
@@ -20,10 +20,10 @@ class Clock(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """What came of one request.
+    """What came of one request, or of one attempt to tell of a change (face `changes`, action `tell`).
 
     action: None if the request was refused before it could be read.
-    status: the HTTP status, or None if the answer was lost on the way.
+    status: the HTTP status, or None if the answer was lost on the way, or the call.
     outcome: the webhook answer's own status word, else None.
     applied: whether the meeting is another one than before. repeated: whether an old answer was given again.
     holds: the meeting's title, times and the rest after it; None if there is no live meeting or many.

@@ -6,6 +6,7 @@ from typing import Any
 import orjson
 from aiohttp import web
 
+from syncer.simulator.conferencing.changes import TELLER
 from syncer.simulator.conferencing.diary import Action, Note, state_of
 from syncer.simulator.conferencing.meetings import BLANK, Access, Meeting, Wanted
 from syncer.simulator.conferencing.vendor import Account, Remembered
@@ -75,6 +76,7 @@ async def change_meeting(request: web.Request) -> web.Response:
     wanted = convert(meeting.held() | content, Wanted)
     changed = request.app[VENDOR].change(account, meeting, wanted, convert(access, Access))
     _note(request, account, "update", status=200, meeting=changed, applied=True)
+    request.app[TELLER].tell(account, meeting.id)
     return answer(changed.as_json())
 
 
@@ -84,6 +86,7 @@ async def delete_meeting(request: web.Request) -> web.Response:
     meeting = _live_meeting(request, account)
     deleted = request.app[VENDOR].delete(account, meeting, revision=meeting.revision)
     _note(request, account, "delete", status=204, meeting=deleted, applied=True)
+    request.app[TELLER].tell(account, meeting.id)
     return web.Response(status=204)
 
 

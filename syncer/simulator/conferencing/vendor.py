@@ -26,7 +26,10 @@ class Remembered:
 
 @dataclass(slots=True)
 class Account:
-    """A customer's account at the vendor; meetings by id, remembered answers by idempotency key."""
+    """A customer's account at the vendor; meetings by id, remembered answers by idempotency key.
+
+    changes_url: whom to tell what the account's own users change, if anybody. changes_tenant: as whom of theirs.
+    """
 
     slug: str
     webhook_secret: str = field(repr=False)
@@ -34,6 +37,8 @@ class Account:
     meetings: dict[str, Meeting] = field(default_factory=dict)
     webhook_answers: dict[str, Remembered] = field(default_factory=dict)
     creations: dict[str, Remembered] = field(default_factory=dict)
+    changes_url: str | None = None
+    changes_tenant: str | None = None
 
 
 class Vendor:

@@ -62,6 +62,10 @@ class Ledger:
         """Let the held deletions of a calendar through; gives how many."""
         return await tenants.release(self.database, tenant, calendar_id)
 
+    async def resume(self, tenant: str) -> None:
+        """Have a tenant's parked calendars looked at at once."""
+        await tenants.set_state(self.database, tenant, "active")
+
     async def make_clock_settable(self) -> timedelta | None:
         """Mark the database as one for tests; gives the shift that a mark had before, None without one."""
         before = await self.database.value("SELECT shift FROM syncer.test_clock")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import random
 import time
-from asyncio import TaskGroup, sleep
+from asyncio import CancelledError, TaskGroup, create_task, sleep
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -16,6 +17,7 @@ from syncer.simulator.demo.faults import KILLED, Weather
 from syncer.simulator.demo.latency import Diaries
 from syncer.simulator.demo.report import Clearing, Report, Size
 from syncer.simulator.demo.staging import FURNITURE, GRACE, Stage
+from syncer.simulator.demo.trouble import Trouble
 from syncer.simulator.demo.wishes import Audience
 from syncer.simulator.judge.rules import Meeting
 from syncer.simulator.judge.verdict import Verdict
@@ -50,7 +52,10 @@ class Restless(Exception):
 
 @dataclass(slots=True)
 class Run:
-    """One run over a stage. loaded: entries put in place. faults: how often each kind happened, as counted last."""
+    """One run over a stage. loaded: entries put in place. faults: how often each kind happened, as counted last.
+
+    noticed: how often the service met each kind of access that was taken away.
+    """
 
     stage: Stage
     audience: Audience
@@ -59,15 +64,18 @@ class Run:
     verdict: Verdict
     loaded: int = 0
     faults: dict[str, int] = field(default_factory=dict)
+    noticed: dict[str, int] = field(default_factory=dict)
     clearing: Clearing = field(default_factory=Clearing)
 
     async def quiet(self, awaited: str, *, held: frozenset[Meeting] = frozenset()) -> None:
         """Wait until the judge finds every meeting right. Raises Restless after a time that grows with the town."""
         self.audience.tell(awaited)
         meetings = len(self.stage.town.world.record.meant)
-        await self.until(self._is_right(held), awaited, _QUIET_SECONDS + _QUIET_SECONDS_A_MEETING * meetings)
+        await self.until(self.is_right(held), awaited, _QUIET_SECONDS + _QUIET_SECONDS_A_MEETING * meetings)
 
-    def _is_right(self, held: frozenset[Meeting]) -> Callable[[], Awaitable[bool]]:
+    def is_right(self, held: frozenset[Meeting]) -> Callable[[], Awaitable[bool]]:
+        """Asks the judge whether every meeting is right, these being held."""
+
         async def ask() -> bool:
             self.verdict = await self.stage.town.judge(grace_ms=_GRACE_MS, held=held)
             has_held = not held or await self.stage.ledger.conferences("held") >= len(held)
@@ -118,16 +126,55 @@ def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
 async def _acts(run: Run) -> None:
     await _furnish(run)
     await run.stage.worker.start()
-    await run.quiet("Waiting until every meeting is as its event says")
-    await run.weather.begin()
-    if run.stage.exports:
-        await _edit_through_the_years(run)
-    else:
-        await _edit(run, 1.0)
+    async with _faults(run):
+        await run.quiet("Waiting until every meeting is as its event says")
+        await run.weather.begin()
+        if run.stage.exports:
+            await _edit_through_the_years(run)
+        else:
+            await _edit(run, 1.0)
+        await run.weather.calm()
+        await run.quiet("Waiting until every meeting follows its event")
+        await _clear(run)
     await _complete(run)
     await run.weather.end()
-    await run.quiet("Waiting until every meeting follows its event")
-    await _clear(run)
+    await _take_access_away(run)
+
+
+async def _take_access_away(run: Run) -> None:
+    """A calendar and a delegation are lost and regained: nothing is forgotten, and nothing goes, meanwhile."""
+    run.audience.tell("Taking access away and giving it back")
+    trouble = Trouble(run.stage)
+    run.noticed = await trouble.befall()
+    is_right = run.is_right(frozenset())
+
+    async def is_mended() -> bool:
+        await trouble.resume()
+        return await is_right()
+
+    awaited = "Waiting until every meeting follows again"
+    run.audience.tell(awaited)
+    await run.until(is_mended, awaited, _QUIET_SECONDS)
+
+
+@asynccontextmanager
+async def _faults(run: Run) -> AsyncIterator[None]:
+    """Google's faults strike one after the other while the block lasts, or until each has."""
+    blowing = create_task(run.weather.blow(_restart(run)))
+    try:
+        yield
+    finally:
+        blowing.cancel()
+        with suppress(CancelledError):
+            await blowing
+
+
+def _restart(run: Run) -> Callable[[], Awaitable[None]]:
+    async def restart() -> None:
+        await run.stage.worker.stop()
+        await run.stage.worker.start()
+
+    return restart
 
 
 async def _furnish(run: Run) -> None:
@@ -205,7 +252,8 @@ async def _complete(run: Run) -> None:
         kinds, faults = _missing_kinds(run), [name for name, count in run.faults.items() if not count]
         if not kinds and not faults:
             return
-        await run.weather.insist(faults)
+        run.audience.tell(f"Making up for {', '.join([*(kind.value for kind in kinds), *faults])}")
+        await run.weather.insist(faults, _restart(run))
         if KILLED in faults:
             await run.stage.worker.kill()
             await run.stage.worker.start()
@@ -221,7 +269,7 @@ def _missing_kinds(run: Run) -> list[Kind]:
 
 
 async def _count_faults(run: Run) -> None:
-    run.faults = await run.weather.happened()
+    run.faults = await run.weather.happened() | run.noticed
     if run.stage.wishes.is_killing:
         run.faults[KILLED] = run.stage.worker.kills
 

@@ -29,19 +29,23 @@ class Worker:
         self.environment = dict(environment)
         self._whole_environment = {**inherited, **environment}
         self._process: Process | None = None
+        self._starting = asyncio.Lock()
         self.log_path = log_path
         self.kills = 0
 
     async def start(self) -> None:
         """Start it, unless it runs."""
-        if self._process is not None:
-            return
+        async with self._starting:
+            if self._process is None:
+                self._process = await self._started()
+
+    async def _started(self) -> Process:
         command = [sys.executable, "-m", "syncer", "run"]
         if sys.platform == "linux":
             # A demo that is killed must not leave its worker behind.
             command = [sys.executable, "-I", _LAUNCHER, "tied", str(os.getpid()), "-", "-", *command]
         with self.log_path.open("ab") as log:
-            self._process = await asyncio.create_subprocess_exec(
+            return await asyncio.create_subprocess_exec(
                 *command,
                 stdin=DEVNULL,
                 stdout=log,

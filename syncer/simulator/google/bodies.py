@@ -6,7 +6,7 @@ import re
 from collections.abc import Container
 from typing import Any
 
-from syncer.simulator.google import refusals, times
+from syncer.simulator.google import refusals, shapes, times
 from syncer.simulator.google.times import Json
 
 TEXTS = frozenset({"summary", "description", "location", "colorId"})
@@ -25,15 +25,12 @@ CHOICES: dict[str, frozenset[str]] = {
     "visibility": frozenset({"default", "public", "private", "confidential"}),
     "eventType": frozenset({"default", "outOfOffice", "focusTime", "workingLocation", "birthday", "fromGmail"}),
 }
-OBJECTS = frozenset(
-    {"start", "end", "extendedProperties", "reminders", "source", "gadget", "workingLocationProperties"}
-)
+TIMES = frozenset({"start", "end"})
+OBJECTS = TIMES | {"extendedProperties", "reminders", "source", "gadget", "workingLocationProperties"}
 LISTS = frozenset({"recurrence", "attendees", "attachments"})
 WRITABLE = TEXTS | FLAGS | CHOICES.keys() | OBJECTS | LISTS | {"sequence", "conferenceData"}
 RESPONSES = frozenset({"needsAction", "declined", "tentative", "accepted"})
-ROW_FIELDS = frozenset(
-    {"email", "displayName", "optional", "resource", "responseStatus", "comment", "additionalGuests", "id"}
-)
+ROW_FIELDS = frozenset(shapes.ATTENDEE)
 CLIENT_ID = re.compile(r"[a-v0-9]{5,1024}")
 RECURRENCE_LINE = re.compile(r"(RRULE|EXRULE|RDATE|EXDATE)[:;]")
 
@@ -43,11 +40,21 @@ def writable(body: Json) -> Json:
 
     Raises Refusal for a value of the wrong type.
     """
-    fields = {name: value for name, value in body.items() if name in WRITABLE}
-    for name, value in fields.items():
-        if value is not None and name != "conferenceData" and not _fits(name, value):
-            raise refusals.invalid(f"Invalid value for: {name}")
-    return fields
+    return {name: _checked(name, value) for name, value in body.items() if name in WRITABLE}
+
+
+def _checked(name: str, value: Any) -> Any:
+    if value is None or name == "conferenceData":
+        return value
+    wrong = refusals.invalid(f"Invalid value for: {name}")
+    if name in shapes.FIELDS:
+        try:
+            return shapes.fitted(shapes.FIELDS[name], value, keeps_null=True)
+        except shapes.Unfit:
+            raise wrong from None
+    if not _fits(name, value):
+        raise wrong
+    return value
 
 
 def _fits(name: str, value: Any) -> bool:
@@ -57,13 +64,7 @@ def _fits(name: str, value: Any) -> bool:
         return isinstance(value, bool)
     if name in CHOICES:
         return value in CHOICES[name] if isinstance(value, str) else False
-    if name == "extendedProperties":
-        return isinstance(value, dict) and all(part is None or isinstance(part, dict) for part in value.values())
-    if name in OBJECTS:
-        return isinstance(value, dict)
-    if name in LISTS:
-        return isinstance(value, list)
-    return isinstance(value, int) and not isinstance(value, bool)
+    return isinstance(value, dict if name in TIMES else list)
 
 
 def merged(stored: Json, fields: Json) -> Json:
@@ -135,7 +136,10 @@ def attendees(rows: list[Any]) -> list[Json]:
             raise refusals.required("Missing attendee email.")
         if "@" not in row["email"]:
             raise refusals.invalid("Invalid attendee email.")
-        kept = {name: value for name, value in row.items() if name in ROW_FIELDS and value is not None}
+        try:
+            kept: Json = shapes.fitted(shapes.ATTENDEE, row)
+        except shapes.Unfit:
+            raise refusals.invalid("Invalid attendee.") from None
         kept["email"] = row["email"].lower()
         if kept.setdefault("responseStatus", "needsAction") not in RESPONSES:
             raise refusals.invalid("Invalid attendee response status.")

@@ -43,7 +43,7 @@ def _since(world: World, subject: str, query: Query) -> int:
         return 0
     token = tokens.opened_sync(world, text)
     if token is None or token.calendar_id != LIST_ID or token.fingerprint != subject:
-        raise refusals.invalid("Invalid sync token value.", parameter="syncToken")
+        raise refusals.malformed_sync_token()
     if token.position < world.forgotten_before:
         raise refusals.full_sync_required()
     return token.position
@@ -76,13 +76,17 @@ def grant(world: World, calendar: Calendar, body: Json) -> Json:
     user = scope.get("value") if isinstance(scope, dict) and scope.get("type") == "user" else None
     if not isinstance(user, str) or "@" not in user or role not in (*ROLES, "none"):
         raise refusals.invalid("Invalid scope or role value.")
-    if role == "none":
-        calendar.acl.pop(user.lower(), None)
-    else:
-        calendar.acl[user.lower()] = str(role)
-    calendar.acl_epoch += 1
-    world.users.add(user.lower())
+    give(world, calendar, user.lower(), str(role))
     return rule(user.lower(), str(role))
+
+
+def give(world: World, calendar: Calendar, user: str, role: str) -> None:
+    """Give a user, in lower case, a role or "none". Sync tokens of the calendar die."""
+    calendar.acl.pop(user, None)
+    if role != "none":
+        calendar.acl[user] = role
+    calendar.acl_epoch += 1
+    world.users.add(user)
 
 
 def withdraw(world: World, calendar: Calendar, rule_id: str) -> None:

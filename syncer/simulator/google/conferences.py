@@ -14,7 +14,7 @@ from typing import Any
 
 import orjson
 
-from syncer.simulator.google import refusals
+from syncer.simulator.google import refusals, shapes
 from syncer.simulator.google.times import Json
 from syncer.simulator.google.world import World
 
@@ -38,6 +38,10 @@ def written(world: World, before: Json | None, incoming: Any, add_on: str | None
         raise invalid_conference()
     if is_signed(world, incoming):
         return incoming
+    try:
+        incoming = shapes.fitted(shapes.CONFERENCE, incoming)
+    except shapes.Unfit:
+        raise invalid_conference() from None
     if incoming.get("createRequest"):
         return _created(world, before, incoming["createRequest"])
     if add_on is not None:

@@ -6,27 +6,15 @@ Requests and answers are JSON; a wrong request is answered 400, 404 or 409 with 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Any
 
-import orjson
 from aiohttp import web
 
 from syncer.simulator.google import grants, loading, times
+from syncer.simulator.google.control_requests import Wrong, address_of, answered, body_of, domains_of, project_of
 from syncer.simulator.google.diary import Note
 from syncer.simulator.google.faces import Stage
 from syncer.simulator.google.grants import Grants
 from syncer.simulator.google.times import Json
-
-Answering = Callable[[web.Request], Awaitable[Json]]
-
-
-class Wrong(Exception):
-    """A control request that makes no sense; the message is the answer."""
-
-    def __init__(self, message: str, status: int = 400) -> None:
-        super().__init__(message)
-        self.status = status
 
 
 class Control:
@@ -39,24 +27,24 @@ class Control:
     def routes(self) -> list[web.RouteDef]:
         """What it answers, all below `simulator/`."""
         return [
-            web.post("/simulator/calendars", _answered(self.add_calendar)),
-            web.post("/simulator/service-accounts", _answered(self.add_service_account)),
-            web.post("/simulator/users", _answered(self.add_user)),
-            web.post("/simulator/calendars/{calendarId}/load", _answered(self.load)),
-            web.get("/simulator/clock", _answered(self.clock)),
-            web.put("/simulator/clock", _answered(self.set_clock)),
-            web.get("/simulator/diary", _answered(self.diary)),
-            web.get("/simulator/faults", _answered(self.faults)),
-            web.put("/simulator/faults", _answered(self.set_faults)),
-            web.post("/simulator/forget", _answered(self.forget)),
-            web.post("/simulator/expire-access-tokens", _answered(self.expire_access_tokens)),
+            web.post("/simulator/calendars", answered(self.add_calendar)),
+            web.post("/simulator/service-accounts", answered(self.add_service_account)),
+            web.post("/simulator/users", answered(self.add_user)),
+            web.post("/simulator/calendars/{calendarId}/load", answered(self.load)),
+            web.get("/simulator/clock", answered(self.clock)),
+            web.put("/simulator/clock", answered(self.set_clock)),
+            web.get("/simulator/diary", answered(self.diary)),
+            web.get("/simulator/faults", answered(self.faults)),
+            web.put("/simulator/faults", answered(self.set_faults)),
+            web.post("/simulator/forget", answered(self.forget)),
+            web.post("/simulator/expire-access-tokens", answered(self.expire_access_tokens)),
         ]
 
     async def add_calendar(self, request: web.Request) -> Json:
         """Make a calendar: primary when its id is its owner's address."""
-        body = await _body(request)
-        calendar_id = _address(body, "id")
-        owner = _address(body, "owner") if body.get("owner") else calendar_id
+        body = await body_of(request)
+        calendar_id = address_of(body, "id")
+        owner = address_of(body, "owner") if body.get("owner") else calendar_id
         zone_name = body.get("time_zone", "UTC")
         if times.zone_named(zone_name) is None:
             raise Wrong(f"There is no time zone named {zone_name!r}.")
@@ -68,17 +56,17 @@ class Control:
 
     async def add_service_account(self, request: web.Request) -> Json:
         """A key file for a new service account that may act as the users of some domains."""
-        domains = (await _body(request)).get("domains")
-        if not isinstance(domains, list) or not all(isinstance(name, str) for name in domains):
-            raise Wrong("Give the domains whose users the service account may act as, as a list of names.")
+        body = await body_of(request)
+        domains, project = domains_of(body), project_of(body)
         key = await asyncio.to_thread(grants.new_key)
-        return self._grants.add_account(key, frozenset(name.lower() for name in domains), _token_uri(request))
+        return self._grants.add_account(key, domains, _token_uri(request), project=project)
 
     async def add_user(self, request: web.Request) -> Json:
         """A refresh grant of a user, who is made if there is none of that address."""
-        email = _address(await _body(request), "email")
+        body = await body_of(request)
+        email = address_of(body, "email")
         self._stage.world.users.add(email)
-        return self._grants.add_refresh(email, _token_uri(request))
+        return self._grants.add_refresh(email, _token_uri(request), project=project_of(body))
 
     async def load(self, request: web.Request) -> Json:
         """Put events into a calendar as they stand."""
@@ -87,7 +75,7 @@ class Control:
         if calendar is None:
             raise Wrong(f"There is no calendar with the id {calendar_id}.", 404)
         try:
-            count = loading.load(self._stage.world, calendar, (await _body(request)).get("events"))
+            count = loading.load(self._stage.world, calendar, (await body_of(request)).get("events"))
         except loading.Unloadable as unloadable:
             raise Wrong(str(unloadable)) from unloadable
         note = Note("POST", request.path, kind="load", status=200, actor="people", calendar_id=calendar_id)
@@ -100,7 +88,7 @@ class Control:
 
     async def set_clock(self, request: web.Request) -> Json:
         """Set it; time runs on from there."""
-        at = times.instant((await _body(request)).get("now"))
+        at = times.instant((await body_of(request)).get("now"))
         if at is None:
             raise Wrong('Give the instant as {"now": "2026-12-01T09:00:00Z"}, with an offset.')
         self._stage.world.clock.set(at)
@@ -115,59 +103,30 @@ class Control:
 
     async def faults(self, _: web.Request) -> Json:
         """What is set, and what has happened."""
-        return self._stage.faults.settings()
+        return self._stage.faults.settings() | {"settings": self._stage.world.switches.as_json()}
 
     async def set_faults(self, request: web.Request) -> Json:
-        """Set chances and next times."""
-        body = await _body(request)
-        for name in ("chance", "next"):
+        """Set chances and next times, each map whole, and settings, those that are named."""
+        body = await body_of(request)
+        for name in ("chance", "next", "settings"):
             if not isinstance(body.get(name, {}), dict):
-                raise Wrong(f"Give {name} as an object from kinds of faults to numbers.")
+                raise Wrong(f"Give {name} as an object from names to values.")
+        self._stage.world.switches.check(body.get("settings", {}))
         self._stage.faults.set(body.get("chance"), body.get("next"))
-        return self._stage.faults.settings()
+        self._stage.world.switches.set(body.get("settings", {}))
+        return await self.faults(request)
 
     async def forget(self, request: web.Request) -> Json:
         """Let old sync tokens die."""
-        before = (await _body(request)).get("before")
+        before = (await body_of(request)).get("before")
         if before is not None and (isinstance(before, bool) or not isinstance(before, int)):
             raise Wrong("Give a change number as before, or null to forget everything up to now.")
         return {"forgotten_before": self._stage.world.forget(before)}
 
-    async def expire_access_tokens(self, _: web.Request) -> Json:
-        """Let all access tokens end now."""
-        return {"expired": self._grants.expire_access_tokens()}
-
-
-def _answered(answer: Answering) -> Callable[[web.Request], Awaitable[web.Response]]:
-    async def respond(request: web.Request) -> web.Response:
-        status = 200
-        try:
-            body = await answer(request)
-        except Wrong as wrong:
-            status, body = wrong.status, {"error": str(wrong)}
-        except ValueError as wrong_value:
-            status, body = 400, {"error": str(wrong_value)}
-        return web.Response(body=orjson.dumps(body), status=status, content_type="application/json")
-
-    return respond
-
-
-async def _body(request: web.Request) -> dict[str, Any]:
-    text = await request.read()
-    try:
-        body = orjson.loads(text) if text else {}
-    except orjson.JSONDecodeError:
-        raise Wrong("The body is no JSON.") from None
-    if not isinstance(body, dict):
-        raise Wrong("The body is no JSON object.")
-    return body
-
-
-def _address(body: Json, name: str) -> str:
-    value = body.get(name)
-    if not isinstance(value, str) or "@" not in value:
-        raise Wrong(f"Give an address such as ana@tenant-a.test as {name}.")
-    return value.lower()
+    async def expire_access_tokens(self, request: web.Request) -> Json:
+        """Let all access tokens end now, or all but people's."""
+        spares_people = (await body_of(request)).get("spare_people") is True
+        return {"expired": self._grants.expire_access_tokens(spares_people=spares_people)}
 
 
 def _token_uri(request: web.Request) -> str:

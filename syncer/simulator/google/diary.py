@@ -14,7 +14,9 @@ ENTRIES_KEPT = 400_000
 
 @dataclass(slots=True)
 class Note:
-    """What one request comes to; filled in while it is answered. kind: "api", "edit", "token" or "load"."""
+    """What one request comes to; filled in while it is answered. kind: "api", "edit", "token", "load"
+    or "batch", which is one that was refused as a whole.
+    """
 
     method: str
     path: str
@@ -36,8 +38,8 @@ class Diary:
         self._entries: list[dict[str, Any]] = []
         self._count = 0
 
-    def write(self, note: Note) -> None:
-        """Add a note."""
+    def write(self, note: Note) -> dict[str, Any]:
+        """Add a note; gives its entry, to which more may still be put."""
         self._count += 1
         entry = {
             "n": self._count,
@@ -53,9 +55,11 @@ class Diary:
             "kind": note.kind,
             "actor": note.actor,
         }
-        self._entries.append(entry | note.marks)
+        entry |= note.marks
+        self._entries.append(entry)
         if len(self._entries) > ENTRIES_KEPT:
             del self._entries[: ENTRIES_KEPT // 2]
+        return entry
 
     def after(self, number: int) -> list[dict[str, Any]]:
         """The entries with a greater number, oldest first."""

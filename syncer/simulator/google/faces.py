@@ -14,7 +14,9 @@ from syncer.simulator.google import calendar_lists, copies, edits, feed, grants,
 from syncer.simulator.google.diary import Diary, Note
 from syncer.simulator.google.edits import Writing
 from syncer.simulator.google.faults import Faults
+from syncer.simulator.google.listing import ListQuery
 from syncer.simulator.google.parameters import Query
+from syncer.simulator.google.quotas import Quotas
 from syncer.simulator.google.render import View
 from syncer.simulator.google.times import Json
 from syncer.simulator.google.world import ROLES, Calendar, Entry, World
@@ -29,6 +31,7 @@ class Stage:
     world: World
     faults: Faults
     diary: Diary
+    quotas: Quotas
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,13 +125,27 @@ def accessible(call: Call, calendar_id: str, least_role: str) -> tuple[Calendar,
 def list_events(call: Call) -> Answer:
     """`events.list`."""
     calendar, role = call.calendar("freeBusyReader")
-    asked = listing.read(call.query, call.subject)
+    asked = listing.read(call.query, call.subject, call.stage.world.switches)
     if feed.differs_from_token(call.stage.world, asked):
         call.note.marks["query_differs"] = True
-    if asked.sync_token and not call.is_from_people and call.stage.faults.strikes("expire_sync_token"):
-        call.note.marks["fault"] = "expire_sync_token"
+    fault = None if call.is_from_people else _feed_fault(call, asked)
+    if fault == "expire_sync_token":
         raise refusals.full_sync_required()
-    return Answer(feed.page(call.stage.world, calendar, asked, call.view(role)))
+    if fault == "malformed_sync_token":
+        raise refusals.malformed_sync_token()
+    rows = {"short_page": asked.max_results // 2, "empty_page": 0}.get(fault or "")
+    return Answer(feed.page(call.stage.world, calendar, asked, call.view(role), rows=rows))
+
+
+def _feed_fault(call: Call, asked: ListQuery) -> str | None:
+    """What strikes a listing; only the first page is cut shorter than asked for, so that every listing ends."""
+    kinds = ["expire_sync_token", "malformed_sync_token"] if asked.sync_token else []
+    kinds += [] if asked.page_token else ["short_page", "empty_page"]
+    for kind in kinds:
+        if call.stage.faults.strikes(kind):
+            call.note.marks["fault"] = kind
+            return kind
+    return None
 
 
 def get_event(call: Call) -> Answer:

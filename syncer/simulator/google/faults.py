@@ -7,14 +7,33 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-KINDS = ("server_error", "expire_sync_token", "touch_before_patch")
+CALLS = (
+    "server_error",
+    "rate_limited",
+    "token_refused",
+    "expire_sync_token",
+    "malformed_sync_token",
+    "short_page",
+    "empty_page",
+    "touch_before_patch",
+)
+"""Strike one call, alone or in a batch."""
+CONNECTIONS = ("slow", "cut_body", "lost_answer")
+"""Strike the HTTP exchange, of one call or of a batch."""
+BATCHES_REFUSED = ("batch_401", "batch_403", "batch_413", "batch_429", "batch_502", "batch_html")
+"""Strike a batch before any part of it is carried out."""
+BATCHES_SPOILT = ("batch_disorder", "batch_part_missing", "batch_wrong_id", "batch_truncated")
+"""Spoil the answer to a batch whose parts were carried out."""
+TOKENS = ("token_server_error", "token_rate_limited")
+"""Strike the token endpoint."""
+KINDS = CALLS + CONNECTIONS + BATCHES_REFUSED + BATCHES_SPOILT + TOKENS
 
 
 class Faults:
-    """Which fault strikes when; counts what happened."""
+    """Which fault strikes when; counts what happened. Each kind has a seeded chance of its own."""
 
     def __init__(self, seed: int) -> None:
-        self._random = random.Random(f"{seed}:faults")
+        self._random = {kind: random.Random(f"{seed}:faults:{kind}") for kind in (*KINDS, "shape")}
         self._chance: dict[str, float] = {}
         self._next: dict[str, int] = {}
         self._happened: Counter[str] = Counter()
@@ -23,14 +42,14 @@ class Faults:
         """Whether the fault happens now; ask only where it would apply."""
         if self._next.get(kind, 0) > 0:
             self._next[kind] -= 1
-        elif self._random.random() >= self._chance.get(kind, 0.0):
+        elif self._random[kind].random() >= self._chance.get(kind, 0.0):
             return False
         self._happened[kind] += 1
         return True
 
     def pick(self, count: int) -> int:
         """A seeded choice among `count` shapes of a fault, from 0."""
-        return self._random.randrange(count)
+        return self._random["shape"].randrange(count)
 
     def settings(self) -> dict[str, Any]:
         """What is set and what has happened so far, by kind."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
-from syncer.simulator.google import listing, refusals, render, tokens
+from syncer.simulator.google import listing, refusals, render, times, tokens
 from syncer.simulator.google.listing import ListQuery
 from syncer.simulator.google.render import View
 from syncer.simulator.google.times import Json
@@ -12,25 +13,39 @@ from syncer.simulator.google.tokens import PageToken, SyncToken
 from syncer.simulator.google.world import Calendar, Entry, World
 
 
-def page(world: World, calendar: Calendar, asked: ListQuery, view: View) -> Json:
+def page(world: World, calendar: Calendar, asked: ListQuery, view: View, *, rows: int | None = None) -> Json:
     """One `calendar#events` answer.
 
+    rows: how many entries it takes at most; with fewer than the query asks for there is always a next page.
     Raises Refusal, among others 410 when the sync token is over.
     """
     since = _checked_sync(world, calendar, asked.sync_token) if asked.sync_token else None
     place = _checked_page(world, calendar, asked) if asked.page_token else _first_page(world, calendar, asked, since)
-    rows, next_offset = _rows(calendar, place, asked)
+    taken, next_offset = _rows(calendar, place, asked.max_results if rows is None else rows)
+    if rows is not None and next_offset is None:
+        next_offset = _offset_after(place, taken)
     is_delta = place.mode == "delta"
-    shown = [entry for entry in rows if is_delta or listing.lets_through(calendar, entry, asked)]
-    view = replace(view, bare_tombstones=not asked.show_deleted)
+    shown = [entry for entry in taken if is_delta or listing.lets_through(calendar, entry, asked)]
+    if not is_delta:
+        shown = [entry for entry in shown if not _is_forgotten(world, entry)]
+    view = replace(view, bare_tombstones=not (asked.show_deleted and world.switches.detailed_tombstones))
     answer = render.envelope(calendar, view.role, view.zone_name)
     answer["items"] = [render.event(calendar, entry, view) for entry in shown]
     if next_offset is not None:
         answer["nextPageToken"] = tokens.sealed(world, replace(place, offset=next_offset))
     elif asked.gives_token:
-        newest = SyncToken(calendar.id, place.ceiling, asked.pinned, calendar.acl_epoch)
+        newest = SyncToken(calendar.id, place.ceiling, asked.pinned, calendar.acl_epoch, world.issue_stamp())
         answer["nextSyncToken"] = tokens.sealed(world, newest)
     return answer
+
+
+def _is_forgotten(world: World, entry: Entry) -> bool:
+    """Whether this is a deleted event whose tombstone is gone by now."""
+    days = world.switches.tombstone_days
+    updated_at = times.instant(entry.resource.get("updated"))
+    if days is None or not entry.is_cancelled or "recurringEventId" in entry.resource or updated_at is None:
+        return False
+    return updated_at < world.clock.now() - timedelta(days=days)
 
 
 def differs_from_token(world: World, asked: ListQuery) -> bool:
@@ -42,9 +57,9 @@ def differs_from_token(world: World, asked: ListQuery) -> bool:
 def _checked_sync(world: World, calendar: Calendar, text: str) -> SyncToken:
     token = tokens.opened_sync(world, text)
     if token is None or token.calendar_id != calendar.id:
-        raise refusals.invalid("Invalid sync token value.", parameter="syncToken")
+        raise refusals.malformed_sync_token()
     is_over = token.position < world.forgotten_before or token.position > world.number
-    if is_over or token.acl_epoch != calendar.acl_epoch:
+    if is_over or world.is_too_old(token.issued_at) or token.acl_epoch != calendar.acl_epoch:
         raise refusals.full_sync_required()
     return token
 
@@ -64,17 +79,25 @@ def _first_page(world: World, calendar: Calendar, asked: ListQuery, since: SyncT
     return PageToken(calendar.id, mode, offset, world.number, asked.whole)
 
 
-def _rows(calendar: Calendar, place: PageToken, asked: ListQuery) -> tuple[list[Entry], int | None]:
-    """The rows of a page before filtering, and the offset of the next page, None after the last.
+def _rows(calendar: Calendar, place: PageToken, most: int) -> tuple[list[Entry], int | None]:
+    """At most that many rows of a page before filtering, and the offset of the next page, None after the last.
 
     The page is cut before it is filtered, so that a page may be short or empty, as Google's.
     """
     if place.mode == "delta":
         changed = [(at, row) for at, row in calendar.changed_after(place.offset) if at <= place.ceiling]
-        cut = changed[: asked.max_results]
-        return [row for _, row in cut], cut[-1][0] if len(changed) > len(cut) else None
+        cut = changed[:most]
+        last = cut[-1][0] if cut else place.offset
+        return [row for _, row in cut], last if len(changed) > len(cut) else None
     rows = [calendar.entries[event_id] for event_id in calendar.order[place.offset :]]
     if place.mode == "ordered":
         rows = sorted(calendar.entries.values(), key=lambda entry: str(entry.resource["updated"]))[place.offset :]
-    cut_rows = rows[: asked.max_results]
+    cut_rows = rows[:most]
     return cut_rows, place.offset + len(cut_rows) if len(rows) > len(cut_rows) else None
+
+
+def _offset_after(place: PageToken, taken: list[Entry]) -> int:
+    """Where a page that took all there was is followed by one more, an empty one."""
+    if place.mode == "delta":
+        return max((entry.number for entry in taken), default=place.offset)
+    return place.offset + len(taken)

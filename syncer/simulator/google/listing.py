@@ -12,6 +12,7 @@ import orjson
 
 from syncer.simulator.google import refusals, times
 from syncer.simulator.google.parameters import Query
+from syncer.simulator.google.switches import Switches
 from syncer.simulator.google.times import Json
 from syncer.simulator.google.world import Calendar, Entry
 
@@ -63,10 +64,11 @@ class ListQuery:
     filters: dict[str, list[str]] = field(default_factory=dict)
 
 
-def read(query: Query, subject: str) -> ListQuery:
+def read(query: Query, subject: str, switches: Switches) -> ListQuery:
     """The list query in a request's parameters.
 
-    subject: the caller, to whom tokens belong. Raises Refusal for what Google refuses.
+    subject: the caller, to whom tokens belong. switches: which parameters cost the sync token.
+    Raises Refusal for what Google refuses.
     """
     _check_combinations(query)
     time_min, time_max = query.instant("timeMin"), query.instant("timeMax")
@@ -77,7 +79,7 @@ def read(query: Query, subject: str) -> ListQuery:
         show_deleted=query.flag("showDeleted"),
         sync_token=query.text("syncToken"),
         page_token=query.text("pageToken"),
-        gives_token=not any(query.has(name) for name in NO_TOKEN_AFTER),
+        gives_token=not any(query.has(name) for name in _no_token_after(switches)),
         is_ordered=query.text("orderBy") == "updated",
         pinned=_fingerprint(query, PINNED, subject),
         whole=_fingerprint(query, PINNED + NOT_WITH_SYNC_TOKEN, subject),
@@ -90,6 +92,11 @@ def read(query: Query, subject: str) -> ListQuery:
             if query.has(name)
         },
     )
+
+
+def _no_token_after(switches: Switches) -> list[str]:
+    kept = {"timeMax": switches.time_max_ends_sync, "updatedMin": switches.updated_min_ends_sync}
+    return [name for name in NO_TOKEN_AFTER if kept.get(name, True)]
 
 
 def _check_combinations(query: Query) -> None:

@@ -54,7 +54,7 @@ BY_METHOD: dict[str, frozenset[str]] = {
         "updatedMin",
     },
     "events.get": _READ,
-    "events.insert": _WRITE,
+    "events.insert": _WRITE - {"alwaysIncludeEmail"},
     "events.patch": _WRITE,
     "events.update": _WRITE,
     "events.delete": _SENT,

@@ -17,6 +17,7 @@ CALENDAR_REASONS = frozenset(
         "updatedMinTooLongAgo",
     }
 )
+USAGE_REASONS = frozenset({"dailyLimitExceeded", "quotaExceeded", "rateLimitExceeded", "userRateLimitExceeded"})
 
 
 class Refusal(Exception):
@@ -29,10 +30,12 @@ class Refusal(Exception):
         self.reason = reason
         self.message = message
         self.where = where
+        self.headers: dict[str, str] = {}
 
     def body(self) -> dict[str, Any]:
         """Google's error envelope."""
-        domain = "calendar" if self.reason in CALENDAR_REASONS else "global"
+        domain = "usageLimits" if self.reason in USAGE_REASONS else "global"
+        domain = "calendar" if self.reason in CALENDAR_REASONS else domain
         error = {"domain": domain, "reason": self.reason, "message": self.message}
         if self.where:
             error["locationType"], error["location"] = self.where.split(":", 1)
@@ -136,3 +139,29 @@ def not_with_sync_token(name: str) -> Refusal:
     """A parameter that restricts the query came along with a sync token."""
     message = f"Sync token cannot be combined with the parameter {name}."
     return Refusal(400, "syncTokenWithRequestRestrictions", message, where=f"parameter:{name}")
+
+
+def malformed_sync_token() -> Refusal:
+    """The sync token is none."""
+    return invalid("Invalid sync token value.", parameter="syncToken")
+
+
+def conflict() -> Refusal:
+    """A part of a batch writes to a calendar that another part of it writes to."""
+    return Refusal(409, "conflict", "Conflict")
+
+
+def rate_limited(status: int, reason: str = "rateLimitExceeded") -> Refusal:
+    """Too many calls in too short a time. status: 403 or 429, which mean the same."""
+    messages = {"dailyLimitExceeded": "Daily Limit Exceeded", "userRateLimitExceeded": "User Rate Limit Exceeded"}
+    return Refusal(status, reason, messages.get(reason, "Rate Limit Exceeded"))
+
+
+def use_limit_exceeded() -> Refusal:
+    """A user did too much of something; the user's calendars cannot be written for a while."""
+    return Refusal(403, "quotaExceeded", "Calendar usage limits exceeded.")
+
+
+def bad_batch(message: str) -> Refusal:
+    """A batch as a whole that cannot be taken."""
+    return Refusal(400, "badRequest", f"Failed to parse batch request, error: {message}.")

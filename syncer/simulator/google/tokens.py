@@ -20,12 +20,14 @@ class SyncToken:
     """A place in a calendar's change log.
 
     position: number of the last change the holder has seen. fingerprint: of the query it came from.
+    issued_at: simulated seconds since 1970.
     """
 
     calendar_id: str
     position: int
     fingerprint: str
     acl_epoch: int
+    issued_at: float = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,7 @@ class PageToken:
 def sealed(world: World, token: SyncToken | PageToken) -> str:
     """The token as text."""
     if isinstance(token, SyncToken):
-        fields = ["s", token.calendar_id, token.position, token.fingerprint, token.acl_epoch]
+        fields = ["s", token.calendar_id, token.position, token.fingerprint, token.acl_epoch, token.issued_at]
     else:
         fields = ["p", token.calendar_id, token.mode, token.offset, token.ceiling, token.fingerprint]
     text = orjson.dumps(fields)
@@ -57,8 +59,8 @@ def sealed(world: World, token: SyncToken | PageToken) -> str:
 def opened_sync(world: World, text: str) -> SyncToken | None:
     """The sync token that a text holds, or None when it holds none of ours."""
     match _opened(world, text):
-        case ["s", str(calendar_id), int(position), str(fingerprint), int(epoch)]:
-            return SyncToken(calendar_id, position, fingerprint, epoch)
+        case ["s", str(calendar_id), int(position), str(fingerprint), int(epoch), float(issued_at) | int(issued_at)]:
+            return SyncToken(calendar_id, position, fingerprint, epoch, issued_at)
         case _:
             return None
 

@@ -12,10 +12,12 @@ from datetime import datetime, timedelta
 from itertools import takewhile
 
 from syncer.simulator.clock import SimulatedClock
+from syncer.simulator.google.switches import Switches
 from syncer.simulator.google.times import Json, stamp
 
 FIRST_ETAG = 3_588_000_000_000_000
 BASE32HEX = "0123456789abcdefghijklmnopqrstuv"
+HOUR_SECONDS = 3600
 ROLES = ("freeBusyReader", "reader", "writer", "owner")
 
 
@@ -103,6 +105,7 @@ class World:
     def __init__(self, clock: SimulatedClock, seed: int) -> None:
         self.clock = clock
         self.seed = seed
+        self.switches = Switches()
         self.calendars: dict[str, Calendar] = {}
         self.users: set[str] = set()
         self.number = 0
@@ -158,6 +161,19 @@ class World:
         self.forgotten_before = max(self.forgotten_before, min(before, self.number))
         return self.forgotten_before
 
+    def issue_stamp(self) -> float:
+        """When a sync token is issued, seconds since 1970: in whole hours, so that quiet calendars keep their token.
+
+        To the microsecond when tokens are to move with every listing.
+        """
+        now = self.clock.now().timestamp()
+        return now if self.switches.moving_sync_tokens else now // HOUR_SECONDS * HOUR_SECONDS
+
+    def is_too_old(self, issued_at: float) -> bool:
+        """Whether a sync token of then is over by age alone."""
+        days = self.switches.sync_token_days
+        return days is not None and self.clock.now().timestamp() - issued_at > days * 86_400
+
     def oldest_updated_min(self) -> datetime:
         """The earliest `updatedMin` that the feed still answers (a guess: 28 days back)."""
-        return self.clock.now() - timedelta(days=28)
+        return self.clock.now() - timedelta(days=self.switches.updated_min_days)
