@@ -1,6 +1,9 @@
 """What the operator sets, from `SYNCER_…` variables, checked once at the start."""
 
+import difflib
+import os
 import re
+from collections.abc import Mapping
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated
@@ -11,8 +14,13 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from syncer.model.errors import OperatorError
 
 PREFIX = "SYNCER_"
+CREDENTIALS_PREFIX = "SYNCER_CREDENTIAL_"
 GOOGLE = "https://www.googleapis.com/"
 GOOGLE_TOKEN_URI = "https://oauth2.googleapis.com/token"  # noqa: S105 (an address, not a secret)
+
+_OF_KUBERNETES = re.compile(
+    r"SYNCER(_[A-Z0-9_]+)?_(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)"
+)
 
 
 def _split(value: object) -> object:
@@ -24,6 +32,13 @@ def _root(value: str) -> str:
         raise ValueError("it must be a whole URL that begins with http:// or https://")
     if not value.endswith("/"):
         raise ValueError("it must end with a slash, as in https://www.googleapis.com/")
+    return value
+
+
+def _listen(value: str) -> str:
+    found = re.fullmatch(r"(?:\[[0-9a-fA-F:.]+\]|[^\s\[\]:/]+):(\d{1,5})", value)
+    if value != "off" and (found is None or int(found[1]) > 65_535):
+        raise ValueError("it must be HOST:PORT, as in 127.0.0.1:8470, or off")
     return value
 
 
@@ -49,9 +64,12 @@ class Settings(BaseSettings):
     token_uris: Words = Field((GOOGLE_TOKEN_URI,), description="token endpoints that a credential may name")
     credentials_folder: Path | None = Field(None, description="the one folder that `file:` references may name")
     credentials_prefix: str = Field(
-        "SYNCER_CREDENTIAL_", min_length=1, description="prefix of variables that `env:` references may name"
+        CREDENTIALS_PREFIX, min_length=1, description="prefix of variables that `env:` references may name"
     )
     private_networks: Networks = Field((), description="private address ranges that tenants' URLs may point into")
+    listen: Annotated[str, AfterValidator(_listen)] = Field(
+        "127.0.0.1:8470", description="HOST:PORT that takes calls from vendors, or off; port 0 takes a free one"
+    )
     cycle_seconds: Seconds = Field(60, description="every calendar is looked at once a cycle")
     relist_seconds: Seconds = Field(5, description="how often tenants and calendars are listed again")
     rescue_seconds: Seconds = Field(2, description="how often rows that wait for a push are looked for")
@@ -63,18 +81,55 @@ class Settings(BaseSettings):
     grace_seconds: Annotated[float, Field(ge=0, le=3600)] = Field(
         20, description="how long work under way may take to end after SIGTERM"
     )
-    sweeps: Places = Field(4, description="looks (of up to 50 calendars) at once")
-    looks: Places = Field(20, description="requests to Google at once within a sweep")
-    pulls: Places = Field(16, description="calendars pulled at once")
-    pushes: Places = Field(32, description="conferences pushed at once")
-    pushes_per_provider: Places = Field(8, description="calls to one provider account at once")
+    sweeps: Places = Field(4, description="sweeps, of a batch of looks each, at once")
+    requests: Places = Field(20, description="requests to Google at once")
+    batch_calls: Annotated[int, Field(ge=1, le=1000)] = Field(
+        50, description="looks or patches in one request to Google, at most; fewer while its answers take over a second"
+    )
+    gzip: bool = Field(True, description="ask for compressed answers; off saves time where the network is fast")
+    pulls: Places = Field(200, description="calendars with some changes pulled at once")
+    long_pulls: Places = Field(8, description="calendars with hundreds of changes or more pulled at once")
+    pushes: Places = Field(200, description="conferences pushed at once")
+    pushes_per_provider: Places = Field(16, description="calls to one provider account at once")
     log_level: Annotated[str, Field(pattern=r"(?i)^(debug|info|warning|error)$")] = Field(
         "info", description="debug, info, warning or error"
     )
 
 
+def unknown(environ: Mapping[str, str]) -> dict[str, str | None]:
+    """Variables that look like settings and are none, each with the nearest that is one, if any is near.
+
+    Source of those that are let pass: Kubernetes documentation, "Service", on environment variables: a service called
+    `syncer` puts them into every pod.
+    """
+    known = {name: f"{PREFIX}{name.upper()}" for name in Settings.model_fields}
+    prefixes = (CREDENTIALS_PREFIX, environ.get(known["credentials_prefix"]) or CREDENTIALS_PREFIX)
+    bare = [name.upper() for name in known]
+    found: dict[str, str | None] = {}
+    for name in sorted(environ):
+        shape = name.upper()
+        if not shape.startswith(PREFIX) or shape in known.values() or _OF_KUBERNETES.fullmatch(name):
+            continue
+        near = difflib.get_close_matches(shape.removeprefix(PREFIX), bare, n=1, cutoff=0.5)
+        if not name.startswith(prefixes) or shape.replace("CREDENTIAL_", "CREDENTIALS_") in known.values():
+            found[name] = f"{PREFIX}{near[0]}" if near else None
+    return found
+
+
+def refuse_unknown(environ: Mapping[str, str]) -> None:
+    """Raises OperatorError for variables as `unknown` finds them: a misspelt one must not pass in silence."""
+    wrong = unknown(environ)
+    if wrong:
+        named = ", ".join(f"{name} (did you mean {near}?)" if near else name for name, near in wrong.items())
+        raise OperatorError(
+            f"There is no setting {named}; `syncer config show` lists all. Correct or unset what is wrong.",
+            exit_code=2,
+        )
+
+
 def load() -> Settings:
     """The settings of this process. Raises OperatorError naming each variable that is wrong, never its value."""
+    refuse_unknown(os.environ)
     try:
         return Settings()
     except ValidationError as error:

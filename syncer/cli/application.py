@@ -5,14 +5,26 @@ import inspect
 import os
 import sys
 import traceback
-from collections.abc import Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from importlib import metadata
 from pathlib import PurePath
 from types import ModuleType, TracebackType
 
-from cyclopts import App, CycloptsError
+from cyclopts import App, CycloptsError, Group
 
-from syncer.cli import calendar, check, conference, demo, migrate, project, run, simulate, tenant
+from syncer.cli import (
+    calendar,
+    check,
+    completion,
+    conference,
+    config,
+    demo,
+    migrate,
+    project,
+    run,
+    simulate,
+    tenant,
+)
 from syncer.cli.output import as_sentence, say
 from syncer.model.errors import OperatorError, StoreRefused, StoreUnavailable, SyncerError
 
@@ -22,36 +34,49 @@ _UNWRITABLE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, err
 
 
 def application() -> App:
-    """All commands, in the order in which help lists them."""
+    """All commands, in the groups and the order in which help lists them."""
     app = App(
         name="syncer",
         help="Keeps video meetings in step with Google Calendar.\n\nStart with: syncer demo",
         help_format="plaintext",
         version=lambda: metadata.version("syncer"),
     )
-    app.command(demo.demo, name="demo", sort_key=0)
-    app.command(run.run, name="run", sort_key=1)
-    app.command(migrate.migrate, name="migrate", sort_key=2)
-    app.command(check.check, name="check", sort_key=3)
-    for place, (module, text, commands) in enumerate(_nouns(), 4):
-        app.command(_branch(module, text, commands, place=place))
+    about = Group("About it", sort_key=9)
+    for flag in ("--help", "--version"):
+        app[flag].group = about
+    for place, (title, leaves, nouns) in enumerate(_groups()):
+        group = Group(title, sort_key=place)
+        for order, leaf in enumerate(leaves):
+            app.command(leaf, name=leaf.__name__, sort_key=order, group=group)
+        for order, (module, text, commands) in enumerate(nouns, len(leaves)):
+            app.command(_branch(module, text, commands, place=order, group=group))
     return app
 
 
-def _nouns() -> tuple[tuple[ModuleType, str, str], ...]:
-    return (
+def _groups() -> tuple[tuple[str, tuple[Callable[..., object], ...], tuple[tuple[ModuleType, str, str], ...]], ...]:
+    served = (
         (project, "Google Cloud projects: one request budget each.", "add list show"),
-        (tenant, "Customers whose calendars are served.", "add list show pause resume"),
-        (calendar, "Calendars that are looked at.", "add list show explain release"),
-        (conference, "Meetings as they are kept in step.", "list show history"),
-        (simulate, "A Google Calendar and a conferencing system to try on.", "google conferencing"),
+        (tenant, "Customers whose calendars are served.", "add list show set pause resume remove"),
+        (calendar, "Calendars that are looked at.", "add list show explain pause resume resync release remove"),
+        (conference, "Meetings as they are kept in step.", "list show retry history"),
+    )
+    simulators = (simulate, "A Google Calendar and a conferencing system to try on.", "google conferencing")
+    configuration = (config, "The settings of this process.", "show")
+    return (
+        ("Run it", (run.run, migrate.migrate, check.check, completion.completion), (configuration,)),
+        ("What is served", (), served),
+        ("Try it out", (demo.demo,), (simulators,)),
     )
 
 
-def _branch(module: ModuleType, text: str, commands: str, *, place: int) -> App:
-    branch = App(name=module.__name__.rpartition(".")[2], help=text, sort_key=place)
+# Commands that cannot be called so in Python.
+_NAMES = {"list": "list_all", "set": "change"}
+
+
+def _branch(module: ModuleType, text: str, commands: str, *, place: int, group: Group) -> App:
+    branch = App(name=module.__name__.rpartition(".")[2], help=text, sort_key=place, group=group)
     for order, name in enumerate(commands.split()):
-        branch.command(getattr(module, "list_all" if name == "list" else name), name=name, sort_key=order)
+        branch.command(getattr(module, _NAMES.get(name, name)), name=name, sort_key=order)
     return branch
 
 
@@ -105,10 +130,18 @@ def _run(arguments: Sequence[str]) -> int:
     if any(not argument.isascii() and _is_undecodable(argument) for argument in arguments):
         raise OperatorError("An argument is not valid text in this terminal's encoding.", exit_code=2)
     command, bound, _ = application().parse_args(arguments, exit_on_error=False, print_error=False)
+    if command.__module__.startswith("syncer.") and any(name.startswith("SYNCER_") for name in os.environ):
+        _refuse_unknown_settings()
     answer = command(*bound.args, **bound.kwargs)
     code = _awaited(answer) if inspect.iscoroutine(answer) else answer
     sys.stdout.flush()
     return code if isinstance(code, int) else 0
+
+
+def _refuse_unknown_settings() -> None:
+    from syncer import settings
+
+    settings.refuse_unknown(os.environ)
 
 
 def _awaited(answer: Coroutine[object, None, object]) -> object:

@@ -1,11 +1,12 @@
 """`syncer calendar`: calendars that are looked at."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
-from syncer.cli import connect, options, output, standing
+from syncer.cli import asking, connect, options, output, progress, resync_plan, standing
+from syncer.cli.asking import Yes
 from syncer.cli.output import AsJson
 
 if TYPE_CHECKING:
@@ -66,7 +67,8 @@ async def list_all(tenant: Slug | None = None, /, *, as_json: AsJson = False) ->
     from syncer.store import overview
 
     async with connect.store() as database:
-        found = await overview.calendars(database, tenant)
+        with progress.shown("Reading"):
+            found = await overview.calendars(database, tenant)
     if as_json:
         output.document(found)
         return
@@ -76,6 +78,7 @@ async def list_all(tenant: Slug | None = None, /, *, as_json: AsJson = False) ->
             (one.tenant, one.google_id, one.state, standing.reading(one), one.links, one.failures or None, one.reason)
             for one in found
         ],
+        last_may_break=True,
     )
     last = found[-1] if found else None
     output.advise(
@@ -135,6 +138,92 @@ async def release(tenant: Slug, google_id: GoogleId, /, *, as_json: AsJson = Fal
     else:
         output.lines([f"No deletion of {google_id} is held; nothing was changed."])
     output.advise(f"syncer calendar explain {tenant} {google_id}")
+
+
+async def pause(tenant: Slug, google_id: GoogleId, /, *, as_json: AsJson = False) -> None:
+    """Stop reading and changing anything of one calendar, until it is resumed.
+
+    Example: syncer calendar pause acme ana@example.org
+    """
+    await _set_state(tenant, google_id, "paused", as_json=as_json)
+
+
+async def resume(tenant: Slug, google_id: GoogleId, /, *, as_json: AsJson = False) -> None:
+    """Serve a paused calendar again, from where it was; a parked one is looked at again at once.
+
+    Example: syncer calendar resume acme ana@example.org
+    """
+    await _set_state(tenant, google_id, "active", as_json=as_json)
+
+
+async def resync(
+    tenant: Slug,
+    google_id: GoogleId,
+    /,
+    *,
+    dry_run: Annotated[
+        bool, Parameter(negative="", show_default=False, help="Look now and say what would change; write nothing.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Read a calendar anew from the start. Nothing is lost by it: what was read before stays until it is seen again.
+
+    Example: syncer calendar resync acme ana@example.org --dry-run
+    """
+    if dry_run:
+        await resync_plan.tell(tenant, google_id, as_json=as_json)
+        return
+    from syncer.store import tenants
+
+    async with connect.store() as database:
+        await tenants.resync(database, tenant, google_id)
+    if as_json:
+        output.document({"tenant": tenant, "calendar": google_id, "resync": True})
+        return
+    output.lines([f"Calendar {google_id} is read anew with its next look."])
+    output.advise(f"syncer calendar explain {tenant} {google_id}")
+
+
+async def remove(tenant: Slug, google_id: GoogleId, /, *, yes: Yes = False, as_json: AsJson = False) -> int:
+    """Stop serving a calendar for good: its meetings stay at the provider as they are.
+
+    What was done to them stays on record with their tenant.
+
+    Example: syncer calendar remove acme ana@example.org
+    """
+    from syncer.cli.tenant import stay
+    from syncer.store import retirement
+
+    async with connect.store() as database:
+        going = await retirement.outlook(database, tenant, google_id)
+        left = f", and {stay(tenant, going.meetings, is_listed=False)}" if going.meetings else "."
+        if not asking.sure(f"Calendar {google_id} would not be served any more{left}", yes=yes):
+            return 1
+        with progress.shown("Removing"):
+            detached = await retirement.retire_calendars(database, going)
+    if as_json:
+        output.document({"tenant": tenant, "calendar": google_id, "meetings_that_stay": detached})
+        return 0
+    output.lines([f"Calendar {google_id} is removed.", *([stay(tenant, detached)] if detached else [])])
+    output.advise(f"syncer conference list {tenant} --state detached" if detached else f"syncer calendar list {tenant}")
+    return 0
+
+
+async def _set_state(tenant: str, google_id: str, state: Literal["active", "paused"], *, as_json: bool) -> None:
+    from syncer.store import tenants
+
+    async with connect.store() as database:
+        done = await tenants.set_calendar_state(database, tenant, google_id, state)
+    if as_json:
+        output.document({"tenant": tenant, "calendar": google_id, "state": state, "changed": done.has_changed})
+        return
+    if done.unparked:
+        output.lines([f"Calendar {google_id} was parked; it is looked at again at once."])
+    else:
+        since = f"is {state} now" if done.has_changed else f"was {state} already"
+        output.lines([f"Calendar {google_id} {since}."])
+    verb = "resume" if state == "paused" else "explain"
+    output.advise(f"syncer calendar {verb} {tenant} {google_id}")
 
 
 def _fields(found: "CalendarView") -> dict[str, object]:

@@ -1,16 +1,17 @@
 """`syncer conference`: meetings as they are kept in step."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter, validators
 
-from syncer.cli import connect, output, story
+from syncer.cli import connect, output, progress, story
 from syncer.cli.output import AsJson
 
 if TYPE_CHECKING:
     from syncer.store.overview import ConferenceView, LinkView
 
 Slug = Annotated[str, Parameter(help="The tenant's name.")]
+ConferenceState = Literal["live", "watched", "leaving", "held", "deleted", "gone", "detached"]
 MeetingId = Annotated[str, Parameter(help="The meeting's id at its provider.")]
 
 
@@ -18,6 +19,7 @@ async def list_all(
     tenant: Slug | None = None,
     /,
     *,
+    state: Annotated[ConferenceState | None, Parameter(help="Only those in this state.")] = None,
     limit: Annotated[int, Parameter(help="At most so many.", validator=validators.Number(gte=1, lte=100_000))] = 1000,
     as_json: AsJson = False,
 ) -> None:
@@ -28,7 +30,8 @@ async def list_all(
     from syncer.store import overview
 
     async with connect.store() as database:
-        found = await overview.conferences(database, tenant, most=limit)
+        with progress.shown("Reading"):
+            found = await overview.conferences(database, tenant, most=limit, state=state)
     if as_json:
         output.document(found)
     else:
@@ -38,6 +41,7 @@ async def list_all(
                 (one.tenant, one.meeting_id, one.state, story.step(one), one.links, one.driver, one.reason)
                 for one in found
             ],
+            last_may_break=True,
         )
     if len(found) == limit:
         output.say(f"These are the first {limit}; --limit shows more.")
@@ -60,6 +64,37 @@ async def show(tenant: Slug, meeting_id: MeetingId, /, *, as_json: AsJson = Fals
         return
     output.fields(_fields(found, links))
     output.advise(f"syncer conference history {tenant} {meeting_id}")
+
+
+async def retry(
+    tenant: Slug,
+    meeting_id: Annotated[
+        str | None, Parameter(help="The meeting's id at its provider; without it all that were refused or failed.")
+    ] = None,
+    /,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Have a provider asked again at once about what it refused or failed; never about held deletions.
+
+    Example: syncer conference retry acme 81234567890
+    """
+    from syncer.store import retries
+
+    async with connect.store() as database:
+        done = await retries.retry(database, tenant, meeting_id)
+    if as_json:
+        output.document({"tenant": tenant, "meeting": meeting_id, "retried": done.retried, "guarded": done.guarded})
+        return
+    what = f"meeting {meeting_id}" if meeting_id else output.counted(done.retried, "meeting")
+    if done.retried:
+        output.lines([f"The provider is asked again at once about {what}."])
+    else:
+        output.lines(["Nothing is to be tried again; nothing was changed."])
+    if done.guarded:
+        held = output.counted(done.guarded, "deletion is", "deletions are")
+        output.lines([f"{held.capitalize()} held by the guard and left alone; `syncer calendar release` is for that."])
+    output.advise(f"syncer conference {f'history {tenant} {meeting_id}' if meeting_id else f'list {tenant}'}")
 
 
 async def history(tenant: Slug, meeting_id: MeetingId, /, *, as_json: AsJson = False) -> None:

@@ -1,9 +1,10 @@
 """Where a command finds its database: SYNCER_DATABASE_URL, or the embedded Postgres in the user's data folder."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from typing import TYPE_CHECKING
 
+from syncer.cli import progress
 from syncer.cli.output import counted
 from syncer.model.errors import OperatorError
 
@@ -35,9 +36,10 @@ async def store() -> AsyncIterator["Database"]:
 
 
 @asynccontextmanager
-async def address(chosen: "Settings") -> AsyncIterator[str]:
+async def address(chosen: "Settings", *, quietly: bool = False) -> AsyncIterator[str]:
     """The address of a database whose schema is up to date: the operator's, or the embedded one, migrated here.
 
+    quietly: show no progress while the embedded one starts, for whoever shows some of their own.
     Raises OperatorError when it cannot be reached, lacks migrations or lacks privileges.
     """
     if chosen.database_url is not None:
@@ -49,8 +51,10 @@ async def address(chosen: "Settings") -> AsyncIterator[str]:
     from syncer.store.migrate import migrate
 
     folder = chosen.data_folder or embedded.default_folder()
-    async with embedded.lasting(folder, pg_bin=chosen.pg_bin) as server:
-        await migrate(server.dsn)
+    async with AsyncExitStack() as stack:
+        with nullcontext() if quietly else progress.shown("Starting the embedded Postgres"):
+            server = await stack.enter_async_context(embedded.lasting(folder, pg_bin=chosen.pg_bin))
+            await migrate(server.dsn)
         yield server.dsn
 
 

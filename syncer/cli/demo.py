@@ -44,8 +44,9 @@ async def demo(
     as_json: AsJson = False,
     keep: Keep = False,
 ) -> int:
-    """Let people edit simulated calendars while faults happen, and judge whether every meeting followed.
+    """See meetings follow simulated edits and faults.
 
+    People edit simulated calendars while faults happen; a judge says whether every meeting followed.
     It runs the real worker on a throw-away Postgres, or on SYNCER_DATABASE_URL, which must hold no projects of
     others and where it leaves nothing behind.
 
@@ -155,21 +156,11 @@ def _sentences(report: "Report") -> Iterator[str]:
     yield from _verdict(report)
 
 
-_FAULTS = {
-    "google_410": ("expired sync token", "expired sync tokens"),
-    "google_412": ("edit just before a patch", "edits just before a patch"),
-    "google_5xx": ("error of Google's", "errors of Google's"),
-    "provider_slow": ("slow provider answer", "slow provider answers"),
-    "provider_5xx": ("provider error", "provider errors"),
-    "provider_429": ("provider refusal (429)", "provider refusals (429)"),
-    "answer_lost": ("lost answer", "lost answers"),
-    "worker_killed": ("worker kill", "worker kills"),
-}
-
-
 def _spoken(faults: dict[str, int]) -> Iterator[str]:
+    from syncer.simulator.demo.faults import SPOKEN
+
     for kind, count in faults.items():
-        yield output.counted(count, *_FAULTS[kind])
+        yield output.counted(count, *SPOKEN[kind])
 
 
 def _verdict(report: "Report") -> Iterator[str]:

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from syncer.cli import connect, output
+from syncer.cli import connect, output, progress
 from syncer.cli.output import AsJson, counted
 from syncer.model.errors import OperatorError
 
@@ -13,6 +13,12 @@ async def migrate(
     *,
     check: Annotated[
         bool, Parameter(negative="", show_default=False, help="Only list what is missing; exit code 1 if anything is.")
+    ] = False,
+    sql: Annotated[
+        bool,
+        Parameter(
+            negative="", show_default=False, help="Only print what is missing as a script for psql; change nothing."
+        ),
     ] = False,
     as_json: AsJson = False,
 ) -> int:
@@ -29,16 +35,32 @@ async def migrate(
             "`syncer migrate` needs SYNCER_DATABASE_URL; the embedded Postgres is brought up to date where it is used.",
             exit_code=2,
         )
+    if check and sql:
+        raise OperatorError("Say --check or --sql, not both.", exit_code=2)
     dsn = url.get_secret_value()
     await reach(dsn)
+    if sql:
+        return _tell_script(await migrations.script(dsn), as_json=as_json)
     if check:
         return _tell_missing(await migrations.pending(dsn), as_json=as_json)
-    applied = await migrations.migrate(dsn)
+    with progress.shown("Looking for what is missing") as bar:
+        applied = await migrations.migrate(dsn, tell=bar.tell)
     if as_json:
         output.document({"applied": applied})
         return 0
     output.lines([*applied, f"{counted(len(applied), 'migration').capitalize()} applied; the database is up to date."])
     output.advise("syncer check")
+    return 0
+
+
+def _tell_script(script: str, *, as_json: bool) -> int:
+    if as_json:
+        output.document({"sql": script})
+    elif script:
+        output.script(script)
+        output.advise("syncer migrate --sql > migrations.sql, for psql")
+    else:
+        output.say("No migration is missing; there is nothing to run.")
     return 0
 
 

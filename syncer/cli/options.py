@@ -10,6 +10,8 @@ from syncer.model.errors import OperatorError
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _DURATION = re.compile(r"(?:\d{1,6}[smhd]){1,8}")
+_GUARD = re.compile(r"(\d{1,9}),(\d{1,3})%")
+_WHOLE_PERCENT = 100
 _VARIABLE = re.compile(r"[A-Z][A-Z0-9_]{0,127}")
 _FILE_NAME_LIMIT_BYTES = 255
 _URL_LIMIT = 2000
@@ -50,6 +52,18 @@ def ladder(text: str) -> tuple[str, ...]:
     if len(set(rungs)) != len(rungs) or not set(rungs) <= set(_RUNGS):
         raise _wrong(f"--write-back takes each of {', '.join(_RUNGS)} at most once, or none; not {text!r}")
     return rungs
+
+
+def guard(option: str, text: str | None) -> tuple[int | None, int | None]:
+    """`20,30%` as a count and a percentage, nothing as neither. Raises OperatorError."""
+    if text is None:
+        return None, None
+    found = _GUARD.fullmatch(text)
+    if found is None or int(found[2]) > _WHOLE_PERCENT:
+        raise _wrong(
+            f"{option} takes a count and a percentage, of which the greater counts, such as 20,30%; not {text!r}"
+        )
+    return int(found[1]), int(found[2])
 
 
 def reference(option: str, text: str, *, prefix: str) -> str:

@@ -1,49 +1,60 @@
 """What the command line prints: data on stdout, talk and advice on stderr, ids never wrapped or cut."""
 
+import os
 import sys
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Annotated
+from shutil import get_terminal_size
+from textwrap import wrap
+from typing import Annotated
 
 from cyclopts import Parameter
-
-if TYPE_CHECKING:
-    from rich.table import Table
+from rich.cells import cell_len, set_cell_size
 
 AsJson = Annotated[bool, Parameter(name="--json", negative="", show_default=False, help="Print one JSON document.")]
 
+_GAP = 2
+_INDENT = 4
+_ENDLESS = sys.maxsize
 _CONTROLS = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Prints a table on stdout, as wide as it needs to be."""
-    from rich import box
-    from rich.table import Table
+def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, last_may_break: bool = False) -> None:
+    """Prints a table on stdout. On a terminal that is too narrow for it a row becomes a block of lines, name by name.
 
-    grid = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="bold")
-    for column in columns:
-        grid.add_column(column, no_wrap=True)
-    _fill(grid, rows)
-    _print(grid)
+    last_may_break: the last column holds sentences, which rather stand below their row, in as many lines as they need.
+    """
+    whole = [[plain(_cell(value)) for value in row] for row in rows]
+    widths = [max(cell_len(row[place]) for row in [columns, *whole]) for place in range(len(columns))]
+    room = get_terminal_size().columns if sys.stdout.isatty() else _ENDLESS
+    if _wide(widths) <= room:
+        _grid(columns, whole, widths)
+    elif last_may_break and _wide(widths[:-1]) <= room:
+        _grid(columns[:-1], whole, widths[:-1], room=room)
+    else:
+        for row in whole:
+            fields({name: value for name, value in zip(columns, row, strict=True) if value})
+            sys.stdout.write("\n")
 
 
 def fields(rows: Mapping[str, object]) -> None:
     """Prints names and their values on stdout, one pair a line."""
-    from rich.table import Table
-
-    grid = Table(box=None, show_header=False, pad_edge=False)
-    grid.add_column(style="bold", no_wrap=True)
-    grid.add_column(no_wrap=True)
-    _fill(grid, rows.items())
-    _print(grid)
+    width = max((cell_len(name) for name in rows), default=0)
+    for name, value in rows.items():
+        sys.stdout.write(f"{_bold(set_cell_size(name, width))}  {plain(_cell(value))}".rstrip() + "\n")
 
 
 def lines(sentences: Iterable[str]) -> None:
     """Prints sentences on stdout, one a line."""
     for sentence in sentences:
         sys.stdout.write(f"{plain(sentence)}\n")
+
+
+def script(text: str) -> None:
+    """Prints a text of many lines on stdout as it stands. It is ours, or made by a library: nobody else's words."""
+    sys.stdout.write(text if text.endswith("\n") else f"{text}\n")
 
 
 def document(value: object) -> None:
@@ -99,13 +110,6 @@ def counted(count: int, noun: str, plural: str | None = None) -> str:
     return f"{count or 'no'} {noun if count == 1 else plural or noun + 's'}"
 
 
-def _fill(grid: "Table", rows: Iterable[Sequence[object]]) -> None:
-    from rich.text import Text
-
-    for row in rows:
-        grid.add_row(*(Text(plain(_cell(value))) for value in row))
-
-
 def _cell(value: object) -> str:
     match value:
         case None:
@@ -121,12 +125,27 @@ def _cell(value: object) -> str:
     return str(value)
 
 
-def _print(grid: "Table") -> None:
-    from rich.console import Console
-    from rich.measure import Measurement
+def _wide(widths: Sequence[int]) -> int:
+    return sum(widths) + _GAP * (len(widths) - 1)
 
-    console = Console(highlight=False, markup=False, emoji=False)
-    # Wider than the terminal rather than cut: an id that is broken cannot be copied.
-    needed = Measurement.get(console, console.options.update(max_width=100_000), grid).maximum
-    console.width = max(console.width, needed)
-    console.print(grid)
+
+def _grid(
+    columns: Sequence[str], rows: Sequence[Sequence[str]], widths: Sequence[int], *, room: int = _ENDLESS
+) -> None:
+    """Rows below their heads; what a row has beyond the columns stands below it, within the room there is."""
+    sys.stdout.write(f"{_bold(_line(columns, widths))}\n{'─' * _wide(widths)}\n")
+    for row in rows:
+        sys.stdout.write(f"{_line(row[: len(columns)], widths)}\n")
+        for rest in row[len(columns) :]:
+            for line in wrap(rest, room - _INDENT, break_long_words=False, break_on_hyphens=False):
+                sys.stdout.write(f"{' ' * _INDENT}{line}\n")
+
+
+def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
+    """Cells side by side, none of them cut or broken: an id that is broken cannot be copied."""
+    return (" " * _GAP).join(set_cell_size(cell, width) for cell, width in zip(cells, widths, strict=True)).rstrip()
+
+
+def _bold(text: str) -> str:
+    is_plain = not sys.stdout.isatty() or "NO_COLOR" in os.environ or os.environ.get("TERM") == "dumb"
+    return text if is_plain else f"\x1b[1m{text}\x1b[0m"

@@ -48,6 +48,9 @@ class Finding:
     sentence: str
 
 
+_EMBEDDED = Finding("database", True, "The embedded Postgres works and is up to date.")
+
+
 @dataclass(frozen=True, slots=True)
 class _Outside:
     """The clients, made as the worker makes them."""
@@ -64,11 +67,23 @@ async def try_all(chosen: "Settings", tell: Tell) -> None:
 
     if chosen.database_url is not None and not await _try_database(chosen.database_url.get_secret_value(), tell):
         return
-    async with connect.address(chosen) as dsn, Database.opened(dsn, connections=1) as database:
+    async with connect.address(chosen, quietly=True) as dsn, Database.opened(dsn, connections=1) as database:
         if chosen.database_url is None:
-            tell(Finding("database", True, "The embedded Postgres works and is up to date."))
+            tell(_EMBEDDED)
         tell(await _tried("clock", _database_clock(database)))
         await _try_outside(chosen, database, tell)
+
+
+async def try_database(chosen: "Settings", tell: Tell) -> None:
+    """Tries the database alone."""
+    from syncer.store.database import Database
+
+    if chosen.database_url is not None and not await _try_database(chosen.database_url.get_secret_value(), tell):
+        return
+    async with connect.address(chosen, quietly=True) as dsn, Database.opened(dsn, connections=1) as database:
+        if chosen.database_url is None:
+            tell(_EMBEDDED)
+        tell(await _tried("clock", _database_clock(database)))
 
 
 async def _try_database(dsn: str, tell: Tell) -> bool:
@@ -83,7 +98,7 @@ async def _try_database(dsn: str, tell: Tell) -> bool:
 
 async def _try_outside(chosen: "Settings", database: "Database", tell: Tell) -> None:
     from syncer.clients.google.auth import Credentials
-    from syncer.clients.google.calendar import GoogleCalendar
+    from syncer.clients.google.calendar import Capacity, GoogleCalendar
     from syncer.clients.http import Http
     from syncer.clients.providers.directory import Providers
     from syncer.clients.references import References
@@ -91,7 +106,9 @@ async def _try_outside(chosen: "Settings", database: "Database", tell: Tell) -> 
     references = References(folder=chosen.credentials_folder, env_prefix=chosen.credentials_prefix, environ=os.environ)
     async with Http(private_networks=chosen.private_networks) as http:
         credentials = Credentials(http, references, token_uris=chosen.token_uris)
-        google = GoogleCalendar(http, credentials, api_root=chosen.google_api_root, deadline_seconds=_PROBE_SECONDS)
+        google = GoogleCalendar(
+            http, credentials, api_root=chosen.google_api_root, capacity=Capacity(deadline_seconds=_PROBE_SECONDS)
+        )
         providers = Providers(http, references, deadline_seconds=_PROBE_SECONDS)
         outside = _Outside(http, credentials, google, providers)
         tell(await _tried("Google's clock", _google_clock(http, chosen.google_api_root)))
@@ -227,11 +244,11 @@ async def _grant(outside: _Outside, reference: str, subject: str | None) -> str:
 
 
 async def _look(outside: _Outside, calendar: "Calendar") -> str:
-    from syncer.clients.google.calendar import Failed, Look
+    from syncer.clients.google.calendar import Failed, look_at
     from syncer.model.calendar import Cursor
 
     fresh = replace(calendar, cursor=Cursor())
-    (answered,) = await outside.google.look([Look(fresh, datetime.now(UTC) + _FAR)])
+    (answered,) = await outside.google.look([look_at(fresh, datetime.now(UTC) + _FAR)])
     if isinstance(answered, Failed):
         raise answered.error
     return f"{calendar.google_id} can be read"

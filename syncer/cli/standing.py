@@ -6,11 +6,13 @@ from datetime import datetime
 from typing import TYPE_CHECKING, TypeVar
 
 from syncer.cli.output import counted, moment
+from syncer.rules import timing
 
 if TYPE_CHECKING:
     from syncer.store.overview import CalendarView, Driven, Note, Standing
 
 _SHOWN = 10
+_WRITING_BACK = "writing back to an event:"
 _WRONG_TYPE = re.compile(r"Expected `(?P<wanted>[^`]+)`, got `[^`]+` - at `\$\.(?P<place>[^`]+)`")
 _KINDS: Mapping[str, str] = {
     "str": "text",
@@ -43,8 +45,12 @@ def is_up_to_date(standing: "Standing") -> bool:
     """Served, read to its end without failures, and every meeting it drives is as wanted."""
     calendar = standing.calendar
     is_read = calendar.has_sync_token and not calendar.is_between_pages and not calendar.is_full_read
-    is_open = any(_is_due(one) or one.state == "held" or _is_stuck(one) for one in standing.driven)
-    return _is_looked_at(calendar) and is_read and calendar.failures == 0 and not is_open
+    is_seen = calendar.sees_details is not False
+    is_open = any(
+        _is_due(one) or one.state == "held" or _is_stuck(one) or _is_held(one) or _is_unshown(one)
+        for one in standing.driven
+    )
+    return _is_looked_at(calendar) and is_read and is_seen and calendar.failures == 0 and not is_open
 
 
 def reading(calendar: "CalendarView") -> str:
@@ -63,8 +69,11 @@ def next_command(standing: "Standing") -> str:
         return f"syncer tenant resume {calendar.tenant}"
     if not calendar.is_served:
         return "syncer run"
-    if any(one.state == "held" for one in standing.driven):
+    if any(_is_guarded(one) for one in standing.driven):
         return _release(calendar)
+    held = next((one for one in standing.driven if one.state == "held" or _is_held(one)), None)
+    if held is not None:
+        return _retry(calendar, held)
     if calendar.failures or calendar.state == "parked":
         return "syncer check"
     telling = [one for one in standing.driven if _is_due(one)] or [one for one in standing.driven if _is_stuck(one)]
@@ -85,7 +94,8 @@ def _of_serving(calendar: "CalendarView", now: datetime) -> Iterator[str]:
         until = f" until {moment(calendar.next_look_at, now=now)}" if calendar.next_look_at else ""
         yield (
             f"The calendar is parked{until}{_because(calendar.reason)}. `syncer check` says what to mend; after that "
-            f"`syncer tenant resume {calendar.tenant}` has it looked at again at once."
+            f"`syncer tenant resume {calendar.tenant}` has it looked at again at once. It resumes by itself too, only "
+            "later; what was read is kept."
         )
     if calendar.is_served:
         yield f"A worker serves its project {calendar.project}."
@@ -108,9 +118,16 @@ def _of_reading(calendar: "CalendarView", now: datetime) -> Iterator[str]:
     else:
         change = f"; the last change was seen at {moment(calendar.changed_at, now=now)}" if calendar.changed_at else ""
         yield f"It was read to its end{change}."
+    if calendar.sees_details is False:
+        yield (
+            "The account that reads it may not change its events, and perhaps sees free and busy times only. What is "
+            "not shown is not taken for gone, and nothing of it is followed: share the calendar with the account, with "
+            "the right to make changes to events. It is then read from the start by itself."
+        )
     if calendar.failures:
         reason = _because(calendar.reason) if calendar.state != "parked" else ""
-        yield f"The last {counted(calendar.failures, 'look')} failed{reason}."
+        times = "look" if calendar.failures == 1 else f"{calendar.failures} looks"
+        yield f"The last {times} failed{reason}."
 
 
 def _of_pushes(standing: "Standing") -> Iterator[str]:
@@ -121,16 +138,20 @@ def _of_pushes(standing: "Standing") -> Iterator[str]:
         yield "It drives no meeting."
         return
     rest = [f"{counted(len(due), 'push', 'pushes')} to be made"] if due else []
-    rest += [f"{len(stuck)} of which cannot be made as wanted"] if stuck else []
+    held = [one for one in kept if _is_held(one)]
+    rest += [f"{len(stuck) + len(held)} of which cannot be made as wanted"] if stuck or held else []
     yield f"It drives {counted(len(kept), 'meeting')}, {', '.join(rest) or 'all of them as wanted'}."
     yield from _first(due, lambda one: _of_push(one, standing.at))
     yield from _first(stuck, lambda one: _of_stuck(one, standing.calendar))
-    yield from _first([one for one in kept if _is_at_rest(one) and one.failures], _of_read_back)
+    yield from _first(held, lambda one: _of_held(one, standing.calendar))
+    failing = [one for one in kept if _is_at_rest(one) and one.failures and not _is_held(one)]
+    yield from _first(failing, lambda one: _of_rest(one, standing.at))
 
 
 def _of_stuck(one: "Driven", calendar: "CalendarView") -> str:
     what = "is gone" if one.state == "gone" else "stays as it is"
-    until = "though an event refers to it" if one.state == "gone" else "until an event of it changes"
+    again = f"until an event of it changes or `{_retry(calendar, one)}` asks for it again"
+    until = "though an event refers to it" if one.state == "gone" else again
     return f"Meeting {one.meeting_id} {what}{_because(one.reason)}, {until}: `{_history(calendar, one)}` tells more."
 
 
@@ -144,7 +165,17 @@ def _of_push(one: "Driven", now: datetime) -> str:
     )
 
 
-def _of_read_back(one: "Driven") -> str:
+def _of_held(one: "Driven", calendar: "CalendarView") -> str:
+    return (
+        f"Meeting {one.meeting_id} waits for a person{_because(one.reason)}: `{_retry(calendar, one)}` has it pushed "
+        "again. So has a change of its event, or its provider answering when the meeting is read back."
+    )
+
+
+def _of_rest(one: "Driven", now: datetime) -> str:
+    if _is_unshown(one):
+        again = f"; they are written to again after {moment(one.next_try_at, now=now)}" if one.next_try_at else ""
+        return f"Meeting {one.meeting_id} is as wanted, but its events do not all show it{_because(one.reason)}{again}."
     return f"Meeting {one.meeting_id} is read back again, which failed {_times(one)}{_because(one.reason)}."
 
 
@@ -153,7 +184,8 @@ def _times(one: "Driven") -> str:
 
 
 def _of_deletions(standing: "Standing") -> Iterator[str]:
-    held = [one for one in standing.driven if one.state == "held"]
+    held = [one for one in standing.driven if _is_guarded(one)]
+    refused = [one for one in standing.driven if one.state == "held" and not _is_guarded(one)]
     leaving = [one for one in standing.driven if one.state == "leaving"]
     if held:
         yield (
@@ -161,6 +193,12 @@ def _of_deletions(standing: "Standing") -> Iterator[str]:
             f"mistake: `{_release(standing.calendar)}` lets them through. Other changes go on."
         )
         yield from _first(held, lambda one: f"Held: meeting {one.meeting_id}{_because(one.reason)}.")
+    if refused:
+        yield (
+            f"{counted(len(refused), 'deletion was', 'deletions were')} not done by the provider, and "
+            f"{'is' if len(refused) == 1 else 'are'} not repeated until a person says so."
+        )
+        yield from _first(refused, lambda one: _of_refused(one, standing.calendar))
     if leaving:
         yield (
             f"{counted(len(leaving), 'meeting has', 'meetings have')} no event left. Each is deleted once its grace "
@@ -169,13 +207,18 @@ def _of_deletions(standing: "Standing") -> Iterator[str]:
         yield from _first(leaving, lambda one: _of_leaving(one, standing.at))
 
 
+def _of_refused(one: "Driven", calendar: "CalendarView") -> str:
+    return f"Not deleted: meeting {one.meeting_id}{_because(one.reason)}; `{_retry(calendar, one)}` tries again."
+
+
 def _of_leaving(one: "Driven", now: datetime) -> str:
     if one.delete_after is None:
         return f"Leaving: meeting {one.meeting_id}{_because(one.reason)}."
     when = "is over" if one.delete_after <= now else f"lasts until {moment(one.delete_after, now=now)}"
     tried = f"; {counted(one.failures, 'try', 'tries')} failed{_because(one.reason)}" if one.failures else ""
-    again = f", the next is at {moment(one.next_try_at, now=now)}" if one.failures and one.next_try_at else ""
-    return f"Leaving: meeting {one.meeting_id}, whose grace {when}{tried}{again}."
+    kept = f"; {one.reason.rstrip('.')}" if one.reason and not one.failures else ""
+    again = f", the next try is at {moment(one.next_try_at, now=now)}" if one.reason and one.next_try_at else ""
+    return f"Leaving: meeting {one.meeting_id}, whose grace {when}{tried}{kept}{again}."
 
 
 def _of_notes(notes: "Sequence[Note]") -> Iterator[str]:
@@ -222,6 +265,21 @@ def _is_stuck(one: "Driven") -> bool:
     return one.state == "gone" or (_is_at_rest(one) and one.reason is not None and one.failures == 0)
 
 
+def _is_held(one: "Driven") -> bool:
+    """Its provider failed a push for so long that it waits for a person."""
+    return _is_at_rest(one) and timing.is_held(one.failures) and not _is_unshown(one)
+
+
+def _is_guarded(one: "Driven") -> bool:
+    """Its deletion is one of so many that a person must release them."""
+    return one.state == "held" and not one.was_released
+
+
+def _is_unshown(one: "Driven") -> bool:
+    """It is as wanted, and some event of it could not be told."""
+    return _is_at_rest(one) and one.failures > 0 and (one.reason or "").startswith(_WRITING_BACK)
+
+
 def _is_at_rest(one: "Driven") -> bool:
     return one.state == "live" and not _is_due(one)
 
@@ -245,6 +303,10 @@ def _in_words(reason: str) -> str:
 
 def _release(calendar: "CalendarView") -> str:
     return f"syncer calendar release {calendar.tenant} {calendar.google_id}"
+
+
+def _retry(calendar: "CalendarView", one: "Driven") -> str:
+    return f"syncer conference retry {calendar.tenant} {one.meeting_id}"
 
 
 def _history(calendar: "CalendarView", one: "Driven") -> str:

@@ -1,19 +1,31 @@
 """`syncer tenant`: customers whose calendars are served."""
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 from cyclopts import Parameter
 
-from syncer.cli import connect, options, output
+from syncer.cli import asking, connect, options, output, progress
+from syncer.cli.asking import Yes
 from syncer.cli.output import AsJson
+from syncer.model.errors import OperatorError
 
 if TYPE_CHECKING:
+    from syncer.model.calendar import Policy
     from syncer.store.overview import TenantView
-    from syncer.store.tenants import NewTenant
+    from syncer.store.retirement import Outlook
+    from syncer.store.tenants import NewTenant, TenantChange
 
+_T = TypeVar("_T")
 Slug = Annotated[str, Parameter(help="The tenant's name.")]
+
+
+GuardCalendar = Annotated[
+    str, Parameter(help="Deletions on one calendar beyond both count and percentage are held, as '20,30%'.")
+]
+GuardTenant = Annotated[str, Parameter(help="Deletions of the tenant within an hour beyond both are held.")]
 
 
 @Parameter(name="*")
@@ -43,6 +55,33 @@ class TenantOptions:
     write_back: Annotated[str, Parameter(help="Where a changed join URL is written, in this order; or none.")] = (
         "conferenceData,location,description"
     )
+    guard_calendar: GuardCalendar = "20,30%"
+    guard_tenant: GuardTenant = "50,5%"
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TenantChanges:
+    """The options of `syncer tenant set`: what is not given stays as it is."""
+
+    credential: Annotated[str | None, Parameter(help="Google credential: file:NAME or env:NAME.")] = None
+    subject: Annotated[str | None, Parameter(help="User whom a service account acts as; none for nobody.")] = None
+    provider_url: Annotated[str | None, Parameter(help="Where the conferencing system listens.")] = None
+    provider_credential: Annotated[str | None, Parameter(help="Its secret: file:NAME or env:NAME.")] = None
+    matcher: Annotated[
+        tuple[str, ...],
+        Parameter(help="Instead of all its matchers; may be repeated.", negative="", show_default=False),
+    ] = ()
+    grace: Annotated[str | None, Parameter(help="Wait between the last event going and its meeting's deletion.")] = None
+    window: Annotated[str | None, Parameter(help="How far back a first read goes.")] = None
+    write_back: Annotated[
+        str | None, Parameter(help="Where a changed join URL is written, in this order; or none.")
+    ] = None
+    guard_calendar: GuardCalendar | None = None
+    guard_tenant: GuardTenant | None = None
+
+
+_NOTHING = TenantChanges()
 
 
 async def add(slug: Slug, /, *, chosen: TenantOptions, as_json: AsJson = False) -> None:
@@ -98,6 +137,75 @@ async def show(slug: Slug, /, *, as_json: AsJson = False) -> None:
     output.advise(f"syncer calendar list {slug}")
 
 
+async def change(slug: Slug, /, *, chosen: TenantChanges = _NOTHING, yes: Yes = False, as_json: AsJson = False) -> int:
+    """Change what a tenant decided; what is not given stays as it is.
+
+    Example: syncer tenant set acme --grace 1h --matcher 'type=addOn,name=Example Meeting'
+    """
+    from syncer.store import overview, tenants
+
+    if chosen == _NOTHING:
+        raise OperatorError("Nothing is given to change; `syncer tenant set --help` lists what can be.", exit_code=2)
+    wanted = _change(chosen, prefix=connect.settings().credentials_prefix)
+    async with connect.store() as database:
+        await overview.tenant(database, slug)
+        others = await tenants.sharers(database, slug) if wanted.is_of_the_account else []
+        if others and not asking.sure(_shared(slug, others), yes=yes):
+            return 1
+        changed = await tenants.set_tenant(database, slug, wanted)
+    if as_json:
+        output.document({"tenant": slug, "changed": changed, "also_for": others})
+        return 0
+    output.lines(_told(slug, changed))
+    output.advise(f"syncer tenant show {slug}")
+    return 0
+
+
+async def remove(
+    slug: Slug,
+    /,
+    *,
+    forget: Annotated[
+        bool,
+        Parameter(negative="", show_default=False, help="Delete all that is kept of it too, its history and its name."),
+    ] = False,
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> int:
+    """Stop serving a tenant for good: its calendars go, its meetings stay at the provider as they are.
+
+    Conferences and history are kept, and `tenant resume` takes it back, until --forget deletes them.
+
+    Example: syncer tenant remove acme
+    """
+    from syncer.store import retirement
+
+    async with connect.store() as database:
+        going = await retirement.outlook(database, slug)
+        if not asking.sure(_going(slug, going, forget=forget), yes=yes):
+            return 1
+        with progress.shown("Removing calendars", total=len(going.calendar_ids)) as bar:
+            detached = await retirement.retire_tenant(database, slug, bar.advance)
+        if forget:
+            with progress.shown("Forgetting") as bar:
+                await retirement.forget(database, slug)
+    if as_json:
+        counts = {"calendars": len(going.calendar_ids), "meetings_that_stay": detached}
+        output.document({"tenant": slug, **counts, "is_forgotten": forget})
+        return 0
+    output.lines([f"Tenant {slug} is {'removed, and nothing is kept of it' if forget else 'removed'}."])
+    if detached:
+        output.lines([stay(slug, detached, is_listed=not forget)])
+    output.advise("syncer tenant list" if forget else f"syncer conference list {slug} --state detached")
+    return 0
+
+
+def stay(slug: str, meetings: int, *, is_listed: bool = True) -> str:
+    """The sentence that says what is left at the provider."""
+    how = f"; `syncer conference list {slug} --state detached` lists them" if is_listed else ""
+    return f"{output.counted(meetings, 'meeting stays', 'meetings stay')} at the provider as they are{how}."
+
+
 async def pause(slug: Slug, /, *, as_json: AsJson = False) -> None:
     """Stop reading and changing anything for a tenant, until it is resumed.
 
@@ -132,8 +240,71 @@ async def _set_state(slug: str, state: Literal["active", "paused"], *, as_json: 
     output.advise(f"syncer tenant resume {slug}" if state == "paused" else f"syncer calendar list {slug}")
 
 
+def _change(chosen: TenantChanges, *, prefix: str) -> "TenantChange":
+    from syncer.store.tenants import TenantChange
+
+    def given(read: Callable[[str, str], _T], option: str, text: str | None) -> _T | None:
+        return None if text is None else read(option, text)
+
+    def reference(option: str, text: str) -> str:
+        return options.reference(option, text, prefix=prefix)
+
+    url = given(options.web_address, "--provider-url", chosen.provider_url)
+    return TenantChange(
+        credential=given(reference, "--credential", chosen.credential),
+        subject=None if chosen.subject == "none" else chosen.subject,
+        clears_subject=chosen.subject == "none",
+        matchers=options.matchers(chosen.matcher) if chosen.matcher else None,
+        grace=given(options.duration, "--grace", chosen.grace),
+        window=given(options.duration, "--window", chosen.window),
+        ladder=None if chosen.write_back is None else options.ladder(chosen.write_back),
+        guards=(
+            *options.guard("--guard-calendar", chosen.guard_calendar),
+            *options.guard("--guard-tenant", chosen.guard_tenant),
+        ),
+        provider_settings=None if url is None else {"url": url},
+        provider_credential=given(reference, "--provider-credential", chosen.provider_credential),
+    )
+
+
+# What a change means, by what has changed.
+_MEANINGS = {
+    "credential": "Calendars without a credential of their own are read anew with it.",
+    "subject": "Calendars without a subject of their own are read anew on behalf of that user.",
+    "matchers": (
+        "Its calendars are read anew; a meeting that no matcher takes any more is detached: it stays at the provider "
+        "as it is."
+    ),
+    "grace": "It holds for meetings whose last event goes from now on.",
+    "window": "Its calendars are read anew.",
+    "guards": "What is held stays held until it is released.",
+}
+
+
+def _told(slug: str, changed: list[str]) -> Iterator[str]:
+    if not changed:
+        yield f"Tenant {slug} was so already; nothing was changed."
+        return
+    names = " and ".join([", ".join(changed[:-1]), changed[-1]] if changed[1:] else changed)
+    yield f"Tenant {slug}: {names} changed. A running worker sees it within seconds."
+    yield from (_MEANINGS[name] for name in changed if name in _MEANINGS)
+    if changed and not {"credential", "subject", "provider credential"}.isdisjoint(changed):
+        yield f"What is parked is tried again at once after `syncer tenant resume {slug}`."
+
+
+def _shared(slug: str, others: list[str]) -> str:
+    return f"Tenant {slug} shares its provider account with {', '.join(others)}, for whom it would be changed too."
+
+
+def _going(slug: str, going: "Outlook", *, forget: bool) -> str:
+    calendars = output.counted(len(going.calendar_ids), "calendar")
+    sentence = f"Tenant {slug} would not be served any more and lose {calendars}"
+    if going.meetings:
+        sentence += f", and {stay(slug, going.meetings, is_listed=False).removesuffix('.')}"
+    return f"{sentence}." + (" All that is kept of it would be deleted, its history too." if forget else "")
+
+
 def _new(slug: str, chosen: TenantOptions, *, prefix: str) -> "NewTenant":
-    from syncer.model.calendar import Policy
     from syncer.store.tenants import NewTenant
 
     return NewTenant(
@@ -144,12 +315,24 @@ def _new(slug: str, chosen: TenantOptions, *, prefix: str) -> "NewTenant":
         provider_credential=options.reference("--provider-credential", chosen.provider_credential, prefix=prefix),
         provider=options.provider(chosen.provider),
         provider_settings={"url": options.web_address("--provider-url", chosen.provider_url)},
-        policy=Policy(
-            matchers=options.matchers(chosen.matcher),
-            grace=options.duration("--grace", chosen.grace),
-            window=options.duration("--window", chosen.window),
-            ladder=options.ladder(chosen.write_back),
-        ),
+        policy=_policy(chosen),
+    )
+
+
+def _policy(chosen: TenantOptions) -> "Policy":
+    from syncer.model.calendar import Policy
+
+    of_calendar = options.guard("--guard-calendar", chosen.guard_calendar)
+    of_tenant = options.guard("--guard-tenant", chosen.guard_tenant)
+    return Policy(
+        matchers=options.matchers(chosen.matcher),
+        grace=options.duration("--grace", chosen.grace),
+        window=options.duration("--window", chosen.window),
+        ladder=options.ladder(chosen.write_back),
+        guard_calendar_count=of_calendar[0] or 0,
+        guard_calendar_percent=of_calendar[1] or 0,
+        guard_tenant_count=of_tenant[0] or 0,
+        guard_tenant_percent=of_tenant[1] or 0,
     )
 
 
@@ -167,6 +350,8 @@ def _fields(found: "TenantView") -> dict[str, object]:
         "grace": timedelta(seconds=found.grace_seconds),
         "window": timedelta(seconds=found.window_seconds),
         "write-back": found.ladder or "none",
+        "guard of a calendar": "{},{}%".format(*found.guards[:2]),
+        "guard of the tenant": "{},{}%".format(*found.guards[2:]),
         "calendars": found.calendars,
         "meetings": found.conferences,
         "deletions held": found.held,

@@ -1,9 +1,11 @@
 """The command line as people use it, in process, on a real database."""
 
 import asyncio
+import json
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar
 
 import asyncpg
@@ -14,6 +16,7 @@ from syncer.cli.application import invoke
 from syncer.store import tenants
 from syncer.store.database import Database
 from syncer.store.tenants import NewCalendar, NewTenant
+from tests.cli.outside import Outside, Person, both, meeting, tell
 
 ANA = "ana@tenant-a.test"
 _T = TypeVar("_T")
@@ -83,6 +86,55 @@ def terminal(database: str, capsys: pytest.CaptureFixture[str], monkeypatch: pyt
     return Terminal(capsys)
 
 
+@pytest.fixture(scope="module")
+def outside() -> Iterator[Outside]:
+    """Both simulators, as processes of their own, with Ana's calendar."""
+    with both(ANA) as simulators:
+        yield simulators
+
+
+@pytest.fixture
+def secrets(outside: Outside, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The credentials folder, with a service account's key and a webhook's secret; settings that lead to `outside`."""
+    (tmp_path / "google.json").write_text(json.dumps(outside.key))
+    for name, value in reaching(outside, tmp_path).items():
+        monkeypatch.setenv(name, value)
+    return tmp_path
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A tenant `acme` with Ana's calendar, on both simulators. variables: what a worker of it needs."""
+
+    outside: Outside
+    ana: Person
+    account: dict[str, Any]
+    variables: dict[str, str]
+
+    def title(self, meeting_id: str) -> str:
+        return str(meeting(self.outside, self.account, meeting_id)["title"])
+
+    def state(self, meeting_id: str) -> str:
+        return str(meeting(self.outside, self.account, meeting_id)["state"])
+
+
+@pytest.fixture
+def served(a_calendar: str, rows: Rows, outside: Outside, secrets: Path, database: str) -> Served:
+    """Ana's calendar, added to `acme` and served by nobody yet; what is on it goes with the test."""
+    account = tell(f"{outside.conferencing}simulator/accounts", {"slug": secrets.name.replace("_", "-").lower()})
+    (secrets / "webhook").write_text(account["webhook_secret"])
+    rows.run(
+        "UPDATE syncer.provider_account SET credential = 'file:webhook', "
+        "settings = jsonb_build_object('url', $1::text)",
+        account["webhook_url"],
+    )
+    # A calendar of its own for each test: events of another would be read too.
+    ana = outside.person(f"ana-{secrets.name.replace('_', '-').lower()}@tenant-a.test")
+    rows.run("UPDATE syncer.calendar SET google_id = $1, subject = $1", ana.address)
+    hurry = {f"SYNCER_{name}_SECONDS": "0.2" for name in ("CYCLE", "RELIST", "RESCUE")}
+    return Served(outside, ana, account, {"SYNCER_DATABASE_URL": database, **reaching(outside, secrets), **hurry})
+
+
 @pytest.fixture
 def rows(database: str) -> Rows:
     return Rows(database)
@@ -99,6 +151,16 @@ def a_calendar(rows: Rows) -> str:
 
     rows.stored(write)
     return ANA
+
+
+def reaching(outside: Outside, credentials: Path) -> dict[str, str]:
+    """The settings that lead to the simulators."""
+    return {
+        "SYNCER_CREDENTIALS_FOLDER": str(credentials),
+        "SYNCER_GOOGLE_API_ROOT": outside.google,
+        "SYNCER_TOKEN_URIS": outside.key["token_uri"],
+        "SYNCER_PRIVATE_NETWORKS": "127.0.0.0/8",
+    }
 
 
 def acme(slug: str = "acme", *, project: str = "main") -> NewTenant:

@@ -12,9 +12,9 @@ _SECONDS = 30.0
 
 
 def environment(**more: str) -> dict[str, str]:
-    """This process's variables without any SYNCER_… of its own, and `more`."""
+    """This process's variables without any SYNCER_… of its own, no port for callers, and `more`."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("SYNCER_")}
-    return kept | more
+    return kept | {"SYNCER_LISTEN": "off"} | more
 
 
 @contextmanager
@@ -38,7 +38,14 @@ def started(*arguments: str, **more: str) -> Iterator[subprocess.Popen[str]]:
 
 def on_a_terminal(*arguments: str, **more: str) -> str:
     """Everything that `syncer` shows on a terminal of its own."""
+    _, shown = answered_on_a_terminal("", *arguments, **more)
+    return shown
+
+
+def answered_on_a_terminal(typed: str, *arguments: str, **more: str) -> tuple[int, str]:
+    """The exit code, and everything that `syncer` shows on a terminal of its own on which this is typed."""
     ours, theirs = pty.openpty()
+    os.write(ours, typed.encode())
     with subprocess.Popen(
         [sys.executable, "-m", "syncer", *arguments],
         stdin=theirs,
@@ -48,8 +55,7 @@ def on_a_terminal(*arguments: str, **more: str) -> str:
     ) as process:
         os.close(theirs)
         shown = _until_closed(ours)
-        process.wait(_SECONDS)
-    return shown
+        return process.wait(_SECONDS), shown
 
 
 @contextmanager

@@ -1,51 +1,12 @@
 """`syncer check` finds what does not work, one line each, with what to do."""
 
 import json
-from collections.abc import Iterator
-from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-from urllib.request import ProxyHandler, Request, build_opener
 
 import pytest
 
 from tests.cli.conftest import ANA, Rows, Terminal
-from tests.cli.process import started
-
-_SECONDS = 10.0
-
-
-@dataclass(frozen=True, slots=True)
-class Outside:
-    """Both simulators, as processes of their own, and a service account's key for `tenant-a.test`."""
-
-    google: str
-    conferencing: str
-    key: dict[str, Any]
-
-
-@pytest.fixture(scope="module")
-def outside() -> Iterator[Outside]:
-    with ExitStack() as stack:
-        processes = [stack.enter_context(started("simulate", noun)) for noun in ("google", "conferencing")]
-        google, conferencing = [
-            process.stdout.readline().strip() for process in processes if process.stdout is not None
-        ]
-        tell(f"{google}simulator/calendars", {"id": ANA, "owner": ANA})
-        key = tell(f"{google}simulator/service-accounts", {"domains": ["tenant-a.test"]})
-        yield Outside(google, conferencing, key)
-
-
-@pytest.fixture
-def secrets(outside: Outside, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The credentials folder, with a service account's key and a webhook's secret; settings that lead to `outside`."""
-    (tmp_path / "google.json").write_text(json.dumps(outside.key))
-    monkeypatch.setenv("SYNCER_CREDENTIALS_FOLDER", str(tmp_path))
-    monkeypatch.setenv("SYNCER_GOOGLE_API_ROOT", outside.google)
-    monkeypatch.setenv("SYNCER_TOKEN_URIS", outside.key["token_uri"])
-    monkeypatch.setenv("SYNCER_PRIVATE_NETWORKS", "127.0.0.0/8")
-    return tmp_path
+from tests.cli.outside import Outside, tell
 
 
 @pytest.fixture
@@ -55,13 +16,6 @@ def all_is_well(a_calendar: str, rows: Rows, outside: Outside, secrets: Path, mo
     rows.run(
         "UPDATE syncer.provider_account SET settings = jsonb_build_object('url', $1::text)", account["webhook_url"]
     )
-
-
-def tell(url: str, body: dict[str, Any]) -> Any:
-    request = Request(url, json.dumps(body).encode(), {"Content-Type": "application/json"})  # noqa: S310
-    # Past any proxy of the machine's.
-    with build_opener(ProxyHandler({})).open(request, timeout=_SECONDS) as answer:
-        return json.load(answer)
 
 
 def failures(terminal: Terminal) -> dict[str, str]:

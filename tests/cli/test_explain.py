@@ -86,6 +86,17 @@ def test_a_calendar_that_is_read_and_pushed_is_up_to_date(a_read_calendar: str, 
             "The last 3 looks failed (x.test: no connection).",
             id="failing",
         ),
+        pytest.param(
+            "UPDATE syncer.calendar SET sees_details = false",
+            "share the calendar with the account",
+            id="sees too little",
+        ),
+        pytest.param(
+            "UPDATE syncer.calendar SET state = 'parked', failures = 2, reason = 'g.test answered 400 invalid_grant; "
+            "the consent was revoked or has expired: let the user consent again'",
+            "let the user consent again). `syncer check` says what to mend",
+            id="parked with advice",
+        ),
     ],
 )
 def test_what_keeps_a_calendar_from_being_up_to_date_is_said(
@@ -244,6 +255,45 @@ def test_a_meeting_that_cannot_be_as_wanted_is_told(
     assert f"{sentence}" in text
     assert "`syncer conference history acme 81` tells more." in text
     assert terminal("calendar", "explain", "acme", ANA, "--json").document["is_up_to_date"] is False
+
+
+@pytest.mark.parametrize(
+    ("columns", "sentence"),
+    [
+        pytest.param(
+            {"failures": 400, "reason": "held after 400 failures in a row, updating the meeting: it is away"},
+            "Meeting 81 waits for a person (held after 400 failures in a row, updating the meeting: it is away): "
+            "`syncer conference retry acme 81` has it pushed again.",
+            id="held",
+        ),
+        pytest.param(
+            {"failures": 3, "reason": "writing back to an event: g.test answered 403 requiredAccessLevel"},
+            "Meeting 81 is as wanted, but its events do not all show it (writing back to an event: g.test answered 403",
+            id="not shown",
+        ),
+        pytest.param(
+            {"state": "held", "was_released": True, "reason": "the meeting is locked"},
+            "Not deleted: meeting 81 (the meeting is locked); `syncer conference retry acme 81` tries again.",
+            id="deletion refused",
+        ),
+    ],
+)
+def test_what_waits_for_a_remedy_is_told_with_it(
+    a_read_calendar: str, rows: Rows, terminal: Terminal, columns: dict[str, object], sentence: str
+) -> None:
+    conference(rows, "81", **columns)
+    text = explained(terminal)
+    assert "is not up to date" in text
+    assert sentence in text
+
+
+def test_a_refused_deletion_is_not_released_with_guarded_ones(
+    a_read_calendar: str, rows: Rows, terminal: Terminal
+) -> None:
+    conference(rows, "81", state="held", was_released=True)
+    conference(rows, "82", state="held")
+    assert "1 deletion is held for a person" in explained(terminal)
+    assert terminal("calendar", "release", "acme", ANA, "--json").document["released"] == 1
 
 
 @pytest.mark.parametrize(
