@@ -1,0 +1,1 @@
+"""What syncer costs, beside other clients of Google Calendar, measured in one run against one canned Google."""

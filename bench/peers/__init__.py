@@ -1,0 +1,1 @@
+"""Other clients of Google Calendar, each looking at calendars the way its own pages show."""
