@@ -8,14 +8,18 @@ UV_VERSION := 0.13.9
 export UV_SYSTEM_CERTS := 1
 DEMO_ARGUMENTS ?=
 TEST_ARGUMENTS ?=
+BENCH_ARGUMENTS ?=
 
-.PHONY: demo test lint format lock clean
+.PHONY: demo test bench lint format lock node clean
 
 demo: $(VENV)/ready
 	$(BIN)/syncer demo $(DEMO_ARGUMENTS)
 
-test: lint
+test: lint node
 	$(BIN)/pytest -n 2 $(TEST_ARGUMENTS)
+
+bench: $(VENV)/ready node
+	$(BIN)/python -m bench $(BENCH_ARGUMENTS)
 
 lint: $(VENV)/ready
 	$(BIN)/ruff format --check .
@@ -44,6 +48,20 @@ $(VENV)/ready: requirements/uv.txt requirements/dev.txt pyproject.toml
 	$(BIN)/uv pip install -q --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	touch $@
 
+# Google's own client for Node, one of those that the simulated Google is tried with.
+NODE_CLIENT := tests/node/node_modules
+
+node:
+	@if npm --version >/dev/null 2>&1 && node -e 'process.exit(parseInt(process.versions.node) < 18 ? 1 : 0)' 2>/dev/null; then \
+		$(MAKE) -s $(NODE_CLIENT)/ready; \
+	else \
+		echo "There is no Node 18 or newer with npm here: what needs Google's client for Node is left out."; \
+	fi
+
+$(NODE_CLIENT)/ready: tests/node/package.json tests/node/package-lock.json
+	cd tests/node && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error --no-update-notifier
+	touch $@
+
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist
+	rm -rf $(VENV) $(NODE_CLIENT) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

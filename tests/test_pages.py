@@ -1,32 +1,40 @@
-"""Pages hold what they say: the commands of the one that shows how to try it out, the statements of another."""
+"""Pages hold what they say: the commands of the one that shows how to try it out, the statement of another."""
 
 import os
 import re
+import shutil
 import socket
 import subprocess
 import sys
-from datetime import timedelta
+from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 
 import asyncpg
+import pytest
+from aiohttp import web
+
+from syncer.simulator.clock import SimulatedClock
+from syncer.simulator.conferencing import ConferencingSimulator
+from syncer.simulator.conferencing.changes import Mishap
+from syncer.simulator.conferencing.faults import Fault
+from syncer.simulator.google import GoogleSimulator
+from syncer.simulator.google.faults import KINDS
+from syncer.simulator.google.quotas import Limits
+from syncer.simulator.google.switches import Switches
 
 ROOT = Path(__file__).parents[1]
 TRYING_OUT = ROOT / "docs" / "trying-out.md"
+SIMULATOR = ROOT / "docs" / "simulator.md"
 KEPT = ROOT / "docs" / "data.md"
 A_TENANT = """
 INSERT INTO syncer.project (slug) VALUES ('main');
 INSERT INTO syncer.provider_account (provider, credential) VALUES ('webhook', 'file:x');
 INSERT INTO syncer.tenant (slug, project_id, account_id, credential)
     SELECT 'acme', project_id, account_id, 'file:x' FROM syncer.project, syncer.provider_account;
-INSERT INTO syncer.calendar (tenant_id, google_id) SELECT tenant_id, google_id
-    FROM syncer.tenant, unnest('{ana@example.org,bo@example.org}'::text[]) AS google_id;
-INSERT INTO syncer.conference (tenant_id, account_id, meeting_id) SELECT tenant_id, account_id, meeting_id
-    FROM syncer.tenant, unnest('{anas,both,bos}'::text[]) AS meeting_id;
-INSERT INTO syncer.meeting_owner SELECT account_id, meeting_id, tenant_id FROM syncer.conference;
-INSERT INTO syncer.link (tenant_id, calendar_id, event_id, conference_id, generation, event)
-    SELECT tenant_id, calendar_id, meeting_id, conference_id, 0, '{}'
-    FROM syncer.calendar JOIN syncer.conference USING (tenant_id)
-    WHERE meeting_id = 'both' OR meeting_id = split_part(google_id, '@', 1) || 's'
+INSERT INTO syncer.calendar (tenant_id, google_id, credential)
+    SELECT tenant_id, google_id, 'file:own'
+    FROM syncer.tenant, unnest('{ana@example.org,bo@example.org}'::text[]) AS google_id
 """
 SERVER = re.compile(r"^(?=syncer (run|simulate)\b)", re.MULTILINE)
 
@@ -43,12 +51,25 @@ def free_ports(count: int) -> list[str]:
     return ports
 
 
-def script(folder: Path) -> str:
+def scripts(page: Path) -> list[str]:
+    """All blocks of a page as commands: programs in Python, and where Node is in its language, as they stand."""
+    node = ROOT / "tests" / "node" / "node_modules"
+    has_node = shutil.which("node") is not None and (node / "ready").exists()
+    beginnings = {
+        "sh": "",
+        "python": "python3 -W error - <<'END_OF_BLOCK'\n",
+        "js": f"ln -s {node} .\nnode --input-type=module - <<'END_OF_BLOCK'\n" if has_node else ": <<'END_OF_BLOCK'\n",
+    }
+    found = re.findall(r"^```(sh|python|js)\n(.*?)^```", page.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    return [beginnings[kind] + text + ("END_OF_BLOCK\n" if beginnings[kind] else "") for kind, text in found]
+
+
+def script(page: Path, folder: Path) -> str:
     """All blocks of the page as one script: what serves goes on in the background, to the script's end."""
     google, vendor = free_ports(2)
     parts = ["set -e", "trap 'kill $(jobs -p); wait' EXIT"]
     awaited: list[str] = []
-    for block in blocks(TRYING_OUT, "sh"):
+    for block in scripts(page):
         if SERVER.search(block):
             parts.append(f"(\n{SERVER.sub('exec ', block)}) >&2 &")
             awaited += re.findall(r"--port (\d+)", block)
@@ -56,16 +77,16 @@ def script(folder: Path) -> str:
             parts += [f"until curl -s -o /dev/null http://127.0.0.1:{port}/; do sleep 0.1; done" for port in awaited]
             parts.append(block)
             awaited = []
-    text = "\n".join(parts).replace("/tmp/syncer-trying-out", str(folder))  # noqa: S108 (the page's, not ours)
+    text = re.sub(r"/tmp/syncer-[a-z-]+", str(folder), "\n".join(parts))  # noqa: S108 (the page's, not ours)
     return text.replace("8090", google).replace("8091", vendor)
 
 
-def test_the_commands_of_the_page_do_what_it_says(database: str, tmp_path: Path) -> None:
+def run(page: Path, folder: Path, **settings: str) -> str:
+    """What the commands of the page print; fails when one of them does."""
     ours = {name: value for name, value in os.environ.items() if not name.startswith("SYNCER_")}
-    ours |= {"SYNCER_DATABASE_URL": database, "PATH": f"{Path(sys.executable).parent}:{ours['PATH']}"}
-
+    ours |= {**settings, "PATH": f"{Path(sys.executable).parent}:{ours['PATH']}"}
     ran = subprocess.run(
-        ["bash", "-c", script(tmp_path / "try")],  # noqa: S607 (the shell of whoever reads the page)
+        ["bash", "-c", script(page, folder)],  # noqa: S607 (the shell of whoever reads the page)
         cwd=ROOT,
         env=ours,
         capture_output=True,
@@ -73,34 +94,81 @@ def test_the_commands_of_the_page_do_what_it_says(database: str, tmp_path: Path)
         timeout=150,
         check=False,
     )
-
     assert ran.returncode == 0, ran.stderr
+    return ran.stdout
+
+
+def test_the_commands_of_the_page_do_what_it_says(database: str, tmp_path: Path) -> None:
+    printed = run(TRYING_OUT, tmp_path / "try", SYNCER_DATABASE_URL=database, SYNCER_LISTEN="off")
+
     for shown in (
         "The webhook at 127.0.0.1 answers signed calls.",
         '"title":"Planning the spring"',
         "Passcode: 739152",
         "Calendar ana@acme.test of tenant acme is up to date.",
         "The meeting was deleted at its provider.",
+        "Tenant acme: grace changed.",
+        "Reading it anew would change no link.",
+        "Calendar ana@acme.test is removed.",
     ):
-        assert shown in ran.stdout
+        assert shown in printed
 
 
-async def test_the_statements_of_the_page_do_what_it_says(database: str) -> None:
-    tenants, accounts, calendar, tenant = blocks(KEPT, "sql")
+def test_the_programs_of_the_simulators_page_find_what_they_look_for(tmp_path: Path) -> None:
+    printed = run(SIMULATOR, tmp_path / "try")
+
+    assert printed.count("['Planning']") == 2
+    assert "primary ana@tenant-a.test None\nroom Room None\n" in printed
+    assert "rate_limit_exceeded" in printed
+    assert "429\n" in printed
+    assert '"batch_limit":50' in printed
+    for told in ('"action":"create"', '"title":"Planning"'):
+        assert told in printed
+
+
+def routes(application: web.Application) -> set[str]:
+    """The requests of the control face, as the page names them."""
+    found = {(route.method, route.resource.canonical) for route in application.router.routes() if route.resource}
+    return {
+        f"{verb} {path.removeprefix('/simulator/')}"
+        for verb, path in found
+        if path.startswith("/simulator/") and verb != "HEAD"
+    }
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        pytest.param(lambda: routes(GoogleSimulator(SimulatedClock(), 1).application()), id="requests"),
+        pytest.param(
+            lambda: {
+                re.sub(" ", " simulator/", request, count=1)
+                for request in routes(ConferencingSimulator(SimulatedClock(), 1).application())
+            },
+            id="requests of the conferencing system",
+        ),
+        pytest.param(lambda: set(KINDS), id="faults"),
+        pytest.param(lambda: {field.name for field in fields(Switches)}, id="settings"),
+        pytest.param(lambda: {field.name for field in fields(Limits)}, id="limits"),
+        pytest.param(lambda: {*Fault, *Mishap}, id="faults of the conferencing system"),
+    ],
+)
+def test_the_simulators_page_names_all_there_is(names: Callable[[], set[str]]) -> None:
+    prose = re.sub(r"^```.*?^```", "", SIMULATOR.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL)
+    named = set(re.findall(r"`([^`]+)`", prose))
+    assert sorted(names() - named) == []
+
+
+async def test_the_statement_of_the_page_does_what_it_says(database: str) -> None:
+    (statement,) = blocks(KEPT, "sql")
     connection = await asyncpg.connect(database)
     try:
         await connection.execute(A_TENANT)
-        for statement in (tenants, accounts, calendar):
-            await connection.execute(statement)
-        row = await connection.fetchrow("SELECT credential, subject, grace FROM syncer.tenant")
-        assert row is not None
-        assert tuple(row) == ("file:acme-new.json", "admin@example.org", timedelta(hours=1))
-        assert await connection.fetchval("SELECT settings->>'url' FROM syncer.provider_account")
-        assert await connection.fetchval("SELECT array_agg(google_id) FROM syncer.calendar") == ["bo@example.org"]
-        for table in ("conference", "meeting_owner"):
-            found = await connection.fetchval(f"SELECT array_agg(meeting_id ORDER BY meeting_id) FROM syncer.{table}")  # noqa: S608
-            assert found == ["bos", "both"]
-        await connection.execute(tenant)
-        assert await connection.fetchval("SELECT count(*) FROM syncer.conference") == 0
+        await connection.execute(statement)
+        rows = await connection.fetch("SELECT google_id, subject, credential FROM syncer.calendar ORDER BY google_id")
     finally:
         await connection.close()
+    assert [tuple(row) for row in rows] == [
+        ("ana@example.org", "ana@example.org", None),
+        ("bo@example.org", None, "file:own"),
+    ]
