@@ -2,10 +2,11 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import orjson
 import pytest
 from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -91,6 +92,34 @@ async def test_a_token_is_asked_for_once_however_many_ask(desk: Desk, put: Put) 
     assert desk.endpoint.forms == [
         {"grant_type": "refresh_token", "client_id": "c", "client_secret": "s", "refresh_token": "r"}
     ]
+
+
+class Counted(Mapping[str, str]):
+    """An environment that counts how often it is read."""
+
+    def __init__(self, variables: dict[str, str]) -> None:
+        self.variables = variables
+        self.reads = 0
+
+    def __getitem__(self, name: str) -> str:
+        self.reads += 1
+        return self.variables[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.variables)
+
+    def __len__(self) -> int:
+        return len(self.variables)
+
+
+async def test_a_key_is_read_once_for_however_many_subjects(desk: Desk, http: Http, service_account: Key) -> None:
+    environ = Counted({"SYNCER_CREDENTIAL_KEY": orjson.dumps(service_account(desk.uri)).decode()})
+    references = References(folder=None, env_prefix="SYNCER_CREDENTIAL_", environ=environ)
+    credentials = Credentials(http, references, token_uris=(desk.uri,))
+    subjects = [f"user-{number}@example.test" for number in range(20)]
+    tokens = await asyncio.gather(*(credentials.access_token("env:SYNCER_CREDENTIAL_KEY", one) for one in subjects))
+    assert len({token.reveal() for token in tokens}) == 20
+    assert environ.reads == 1
 
 
 async def test_a_service_account_signs_for_its_subject(

@@ -88,6 +88,7 @@ class Credentials:
         self._clock = clock
         self._chance = random.SystemRandom()
         self._grantor_by_reference: dict[str, _Grantor] = {}
+        self._reading: dict[str, asyncio.Lock] = {}
         self._slot_by_key: dict[tuple[str, str | None], _Slot] = {}
 
     def check(self, reference: str) -> None:
@@ -184,11 +185,13 @@ class Credentials:
         return {"grant_type": _JWT_GRANT, "assertion": _signed(grantor, claims)}
 
     async def _grantor(self, reference: str) -> _Grantor:
-        known = self._grantor_by_reference.get(reference)
-        if known is None:
-            # In a thread, for parsing a key blocks for longer than the loop should.
-            known = await asyncio.to_thread(_ready, reference, self._parsed(reference))
-            self._grantor_by_reference[reference] = known
+        # One at a time: thousands of subjects may speak through one key, and all of them ask when a worker starts.
+        async with self._reading.setdefault(reference, asyncio.Lock()):
+            known = self._grantor_by_reference.get(reference)
+            if known is None:
+                # In a thread, for parsing a key blocks for longer than the loop should.
+                known = await asyncio.to_thread(_ready, reference, self._parsed(reference))
+                self._grantor_by_reference[reference] = known
         return known
 
     def _parsed(self, reference: str) -> Credential:
