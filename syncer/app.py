@@ -11,7 +11,7 @@ from syncer.clients.google.calendar import Capacity, GoogleCalendar
 from syncer.clients.http import Http
 from syncer.clients.providers.directory import Providers
 from syncer.clients.references import References
-from syncer.run import stalls
+from syncer.run import garbage, stalls
 from syncer.run.bells import Bells
 from syncer.run.listening import Address
 from syncer.run.ownership import Ownership, Pace
@@ -28,7 +28,7 @@ async def run(settings: Settings, dsn: str) -> None:
     dsn: a migrated database. Raises OperatorError or StoreUnavailable when it cannot start.
     """
     bells = Bells()
-    with bells.on_signals():
+    with bells.on_signals(), garbage.rare():
         async with (
             stalls.watching(),
             tools_of(settings, dsn) as tools,

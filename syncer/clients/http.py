@@ -152,11 +152,12 @@ class Http:
         )
 
     async def _send(self, door: str, call: _Call) -> Answer:
-        if not all(_SENDABLE.fullmatch(_revealed(value)) for value in call.headers.values()):
+        headers = {name: _revealed(value) for name, value in call.headers.items()}
+        if not _SENDABLE.fullmatch("".join(headers.values())):
             raise Refused(call.host, 0, "a header holds characters that cannot be sent")
         try:
             async with asyncio.timeout(call.limits.deadline_seconds):
-                return await self._exchange(self._sessions[door], call)
+                return await self._exchange(self._sessions[door], call, headers)
         except OutsideError as error:
             failure = error.with_traceback(None)
         except _FOREIGN as error:
@@ -164,8 +165,7 @@ class Http:
         # Outside of the `except`, so that the foreign error is not even kept as context.
         raise failure
 
-    async def _exchange(self, session: aiohttp.ClientSession, call: _Call) -> Answer:
-        headers = {name: _revealed(value) for name, value in call.headers.items()}
+    async def _exchange(self, session: aiohttp.ClientSession, call: _Call, headers: Mapping[str, str]) -> Answer:
         async with session.request(
             call.method, call.target, headers=headers, data=call.body, allow_redirects=False
         ) as response:

@@ -41,9 +41,10 @@ class References:
             raise OperatorError(
                 f"credential {_shown(reference)} is not allowed: the variable's name must begin with {self._env_prefix}"
             )
-        if not self._environ.get(name):
+        text = self._environ.get(name)
+        if not text:
             raise OperatorError(f"credential {_shown(reference)} is not there: set the variable {name}")
-        return self._environ[name]
+        return text
 
     def _from_file(self, reference: str, name: str) -> str:
         path = self._path(reference, name)

@@ -14,7 +14,10 @@ from datetime import datetime
 from syncer.model.calendar import CalendarKey
 
 _NEVER = float("-inf")
-_GONE = float("inf")
+# What stands for a due time where there is none: handed out; served no longer; the same, but still handed out.
+_OUT = float("inf")
+_GONE = float("-inf")
+_LEFT = -1.0
 _BUCKETS_A_CYCLE = 64
 _WIDEST_BUCKET_SECONDS = 1.0
 
@@ -28,7 +31,8 @@ def phase(key: CalendarKey) -> float:
 class Schedule:
     """Due times of one project's calendars. Times in and out are aware instants; inside, seconds in arrays.
 
-    A calendar handed out by `due` is not due again until `looked`, `postpone` or `give_back` names it.
+    A calendar handed out by `due` is not due again until `looked`, `postpone` or `give_back` names it, also when it was
+    dropped and kept again meanwhile.
     """
 
     def __init__(self, cycle_seconds: float) -> None:
@@ -52,11 +56,14 @@ class Schedule:
         self._phase[slot] = phase(key)
         self._looked[slot] = _NEVER
         at = now.timestamp()
-        self._set(slot, at - self._bucket_seconds if is_urgent else self._turn(slot, at))
+        if self._due[slot] == _LEFT:
+            self._due[slot] = _OUT
+        elif self._due[slot] != _OUT:
+            self._set(slot, at - self._bucket_seconds if is_urgent else self._turn(slot, at))
 
     def drop(self, slot: int) -> None:
         """Serve it no longer."""
-        self._due[slot] = _GONE
+        self._due[slot] = _LEFT if self._due[slot] in (_OUT, _LEFT) else _GONE
         self._looked[slot] = _NEVER
 
     def due(self, now: datetime, limit: int) -> list[int]:
@@ -79,10 +86,10 @@ class Schedule:
         while bucket and len(found) < limit:
             slot = bucket.pop()
             due = self._due[slot]
-            if due == _GONE or self._number(due) != number:
+            if due < 0 or due == _OUT or self._number(due) != number:
                 continue  # it has been set to another time since
             if due <= at:
-                self._due[slot] = _GONE
+                self._due[slot] = _OUT
                 found.append(slot)
             else:
                 later.append(slot)
@@ -92,22 +99,24 @@ class Schedule:
         """Looks that began then have ended well: due again at each calendar's own phase of the next cycle."""
         began, after = began_at.timestamp(), now.timestamp() + self._cycle_seconds / 4
         for slot in slots:
-            self._looked[slot] = began
-            self._set(slot, self._turn(slot, after))
+            if self._is_kept(slot):
+                self._looked[slot] = began
+                self._set(slot, self._turn(slot, after))
 
     def hurry(self, slot: int, now: datetime) -> None:
         """Due at once, unless it is being looked at right now."""
-        if self._due[slot] != _GONE:
+        if 0 <= self._due[slot] < _OUT:
             # Into a bucket that is over already, so that it waits for no others.
             self._set(slot, now.timestamp() - self._bucket_seconds)
 
     def postpone(self, slot: int, until: datetime) -> None:
         """Due at `until`, whatever was planned."""
-        self._set(slot, until.timestamp())
+        if self._is_kept(slot):
+            self._set(slot, until.timestamp())
 
     def give_back(self, slot: int, until: datetime) -> None:
         """Due at `until`, if it was handed out and nothing was said of it since."""
-        if self._due[slot] == _GONE:
+        if self._is_kept(slot) and self._due[slot] == _OUT:
             self._set(slot, until.timestamp())
 
     def looked_at(self, slot: int) -> float:
@@ -119,7 +128,14 @@ class Schedule:
 
         At most a second, or a 64th of the cycle, after the first due time. Infinity when nothing is planned.
         """
-        return (self._numbers[0] + 1) * self._bucket_seconds if self._numbers else _GONE
+        return (self._numbers[0] + 1) * self._bucket_seconds if self._numbers else _OUT
+
+    def _is_kept(self, slot: int) -> bool:
+        """It is still served; one that is not is in nobody's hands from now on."""
+        if self._due[slot] < 0:
+            self._due[slot] = _GONE
+            return False
+        return True
 
     def _turn(self, slot: int, after: float) -> float:
         return after + (self._phase[slot] * self._cycle_seconds - after) % self._cycle_seconds
@@ -128,6 +144,7 @@ class Schedule:
         return math.floor(due / self._bucket_seconds)
 
     def _set(self, slot: int, due: float) -> None:
+        due = max(due, 0.0)
         self._due[slot] = due
         number = self._number(due)
         bucket = self._buckets.get(number)

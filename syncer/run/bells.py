@@ -28,3 +28,12 @@ class Bells:
         finally:
             for number in (signal.SIGTERM, signal.SIGINT):
                 loop.remove_signal_handler(number)
+
+
+async def rung(bell: asyncio.Event, seconds: float) -> None:
+    """The bell rings, or so much time has passed."""
+    try:
+        async with asyncio.timeout(seconds):
+            await bell.wait()
+    except TimeoutError:
+        return

@@ -25,27 +25,38 @@ class Pace:
 
 
 class Ownership:
-    """The projects that this worker serves, by id. owner: fresh for each process, so that no epoch is mistaken."""
+    """The projects that this worker serves, by id.
+
+    owner: fresh for each process, so that no epoch is mistaken. is_new: rings when a project is to be listed first.
+    """
 
     def __init__(self, tools: Tools, pace: Pace) -> None:
         self.owner: UUID = uuid4()
         self.projects: dict[int, Project] = {}
+        self.is_new = asyncio.Event()
         self._tools = tools
         self._pace = pace
         self._broken: dict[str, str] = {}
         self._is_idle = False
 
     async def beat(self) -> None:
-        """One beat: set the clock, renew what is held, take what is free, list it all anew.
+        """One beat: set the clock, renew what is held, take what is free.
 
         Raises StoreError; what is held then runs out by itself.
         """
         await self._set_clock()
         await self._renew()
         await self._take()
+        self._tell_idle()
+
+    async def list_anew(self) -> None:
+        """Brings what is held up to date with its rows. Beside the beats, for it may take longer than a lease lasts.
+
+        Raises StoreError.
+        """
+        self.is_new.clear()
         for project in list(self.projects.values()):
             await self._list(project)
-        self._tell_idle()
 
     async def release(self) -> None:
         """Gives everything back, so that the next worker need not wait."""
@@ -96,6 +107,7 @@ class Ownership:
         )
         for lease in taken:
             self.projects[lease.project_id] = self._project(lease, deadline)
+            self.is_new.set()
             log.info("lease taken", project_id=lease.project_id, epoch=lease.epoch)
 
     def _project(self, lease: Lease, deadline: float) -> Project:

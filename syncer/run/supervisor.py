@@ -12,8 +12,9 @@ import structlog
 from syncer.model.calendar import Calendar, CalendarKey
 from syncer.model.errors import CursorExpired, DaySpent, FencedOut, StoreError, SyncerError
 from syncer.rules import timing
-from syncer.run.bells import Bells
+from syncer.run.bells import Bells, rung
 from syncer.run.ownership import Ownership
+from syncer.run.room import Room
 from syncer.store import conferences
 from syncer.sync import pull, push, sweep
 from syncer.sync.changes import Changes
@@ -21,8 +22,10 @@ from syncer.sync.push import Push
 from syncer.sync.tools import Project, Tools
 
 log = structlog.get_logger()
-_PUSHES_A_RESCUE = 500
-_PUSHES_AN_ACCOUNT = 100
+_PUSHES_A_RESCUE = 2000
+# Of one account, more than there is room for (`run.room`): a rescue always finds some that do not wait yet.
+_PUSHES_AN_ACCOUNT = 400
+_LONG_READS_A_SWEEP = 4
 _LONGEST_TICK_SECONDS = 0.2
 _TOKENS_SECONDS = 60.0
 # All tokens that move without changes are saved in this time: the old ones serve as well, and each costs a write.
@@ -60,11 +63,12 @@ class Supervisor:
         self._limits = limits
         self._rhythm = rhythm
         self._sweeps = asyncio.Semaphore(limits.sweeps)
+        self._long_sweeps = asyncio.Semaphore(limits.sweeps)
         self._pulls = asyncio.Semaphore(limits.pulls)
         self._long_pulls = asyncio.Semaphore(limits.long_pulls)
         self._pushes = asyncio.Semaphore(limits.pushes)
-        self._accounts: dict[int, asyncio.Semaphore] = {}
         self._pushing: set[tuple[int, int]] = set()
+        self._room = Room(limits.pushes_per_provider)
         self._again: set[tuple[int, int]] = set()
         self._changes = Changes(tools)
         self._work: set[asyncio.Task[None]] = set()
@@ -77,8 +81,13 @@ class Supervisor:
         async with asyncio.TaskGroup() as group:
             loops = [
                 group.create_task(self._loop("beat", self._ownership.beat, self._rhythm.beat)),
+                group.create_task(
+                    self._loop("listing", self._ownership.list_anew, self._rhythm.beat, bell=self._ownership.is_new)
+                ),
                 group.create_task(self._sweep_loop(group)),
-                group.create_task(self._loop("rescue", lambda: self._rescue(group), self._rhythm.rescue)),
+                group.create_task(
+                    self._loop("rescue", lambda: self._rescue(group), self._rhythm.rescue, bell=self._room.bell)
+                ),
                 group.create_task(
                     self._loop("read back", lambda: self._read_back(group), min(self._rhythm.read_back / 4, 60))
                 ),
@@ -110,8 +119,13 @@ class Supervisor:
         except (StoreError, TimeoutError):
             log.warning("leases not given back")
 
-    async def _loop(self, name: str, once: Callable[[], Awaitable[None]], seconds: float) -> None:
-        """An endless loop around one iteration. Trouble with Postgres is told once, and once when it is over."""
+    async def _loop(
+        self, name: str, once: Callable[[], Awaitable[None]], seconds: float, *, bell: asyncio.Event | None = None
+    ) -> None:
+        """An endless loop around one iteration. Trouble with Postgres is told once, and once when it is over.
+
+        bell: one that does not wait for the next round; `once` stops its ringing.
+        """
         while True:
             try:
                 await once()
@@ -119,6 +133,9 @@ class Supervisor:
                 self._tell_trouble(name, error)
             else:
                 self._tell_recovery(name)
+                if bell is not None:
+                    await rung(bell, seconds)
+                    continue
             await asyncio.sleep(seconds)
 
     def _tell_trouble(self, name: str, error: SyncerError) -> None:
@@ -146,11 +163,25 @@ class Supervisor:
 
     async def _begin_sweep(self, group: asyncio.TaskGroup, project: Project) -> bool:
         now = self._tools.clock()
-        slots = [] if project.is_resting(now) else project.schedule.due(now, self._tools.google.looks_at_once)
-        if not slots:
+        if project.is_resting(now):
             return False
-        await self._sweeps.acquire()
-        self._begin(group, self._sweep(group, project, slots))
+        slots = project.schedule.due(now, self._tools.google.looks_at_once)
+        long_reads = {slot for slot in slots if project.is_long_read(slot)}
+        project.long_reads.extend(long_reads)
+        has_begun = await self._begin_long_reads(group, project)
+        quick = [slot for slot in slots if slot not in long_reads]
+        if quick:
+            await self._sweeps.acquire()
+            self._begin(group, self._sweep(group, project, quick, self._sweeps))
+        return has_begun or bool(slots)
+
+    async def _begin_long_reads(self, group: asyncio.TaskGroup, project: Project) -> bool:
+        """A few first reads in places of their own: they wait long for one to be pulled in, and nobody else must."""
+        if not project.long_reads or self._long_sweeps.locked():
+            return False
+        await self._long_sweeps.acquire()
+        slots = [project.long_reads.popleft() for _ in range(min(_LONG_READS_A_SWEEP, len(project.long_reads)))]
+        self._begin(group, self._sweep(group, project, slots, self._long_sweeps))
         return True
 
     def _begin(self, group: asyncio.TaskGroup, work: Coroutine[None, None, None]) -> None:
@@ -160,27 +191,46 @@ class Supervisor:
         # A piece that is cancelled before its first step never awaits its work.
         piece.add_done_callback(lambda _: work.close())
 
-    async def _sweep(self, group: asyncio.TaskGroup, project: Project, slots: Sequence[int]) -> None:
+    async def _sweep(
+        self, group: asyncio.TaskGroup, project: Project, slots: Sequence[int], places: asyncio.Semaphore
+    ) -> None:
         began_at = self._tools.clock()
-        left = set(slots)
+        left, go_together = set(slots), project.go_together(slots)
         try:
             seen = await sweep.sweep(self._tools, project, slots)
-            self._tell_lost(project, seen)
-            self._rest_after(project, seen)
+            self._tell_lost(project, seen, go_together=go_together)
             for what in seen:
-                if isinstance(what, sweep.Changed):
-                    # A place first: pages that wait to be pulled are held by their sweep, so few are in memory.
-                    places = self._long_pulls if what.is_long else self._pulls
-                    await places.acquire()
-                    work = self._pull(group, project, what, began_at)
-                else:
-                    work = self._rest(project, what, began_at)
                 left.discard(what.slot)
-                self._begin(group, work)
+                if isinstance(what, sweep.Changed) and what.is_long and self._is_held_up(places):
+                    project.long_reads.append(what.slot)
+                elif isinstance(what, sweep.Changed):
+                    await self._begin_pull(group, project, what, began_at)
+                else:
+                    self._begin(group, self._rest(project, what, began_at))
         finally:
-            self._sweeps.release()
+            places.release()
             # Whatever happened to them, calendars that were handed out come due again.
             project.give_back(left, self._tools.clock() + _SOON)
+
+    def _is_held_up(self, places: asyncio.Semaphore) -> bool:
+        # Quick looks wait for no long pull: the page is fetched once more when there is a place for it.
+        return places is self._sweeps and self._long_pulls.locked()
+
+    async def _begin_pull(
+        self, group: asyncio.TaskGroup, project: Project, what: sweep.Changed, began_at: datetime
+    ) -> None:
+        """A place first: pages that wait to be pulled are held by their sweep, so few are in memory."""
+        places = self._long_pulls if what.is_long else self._pulls
+        try:
+            await places.acquire()
+        except asyncio.CancelledError:
+            project.give_back([what.slot], self._tools.clock() + _SOON)
+            raise
+        if project.stands(what.calendar.key, what.version):
+            self._begin(group, self._pull(group, project, what, began_at))
+        else:
+            places.release()
+            project.give_back([what.slot], self._tools.clock() + _SOON)
 
     async def _rest(self, project: Project, what: sweep.Quiet | sweep.Trouble, began_at: datetime) -> None:
         """Writes down what is quickly done: a calendar that is well again, or why one is not."""
@@ -214,31 +264,35 @@ class Supervisor:
     async def _set_back(
         self, project: Project, calendar: Calendar, error: SyncerError, *, is_shared: bool = False
     ) -> None:
-        if not is_shared:
+        # What all looks of the project fail with is told of the project.
+        if not is_shared and self._lost.get(project.lease.project_id) != type(error).__name__:
             self._tell_setback(calendar, error)
         until = await sweep.setback(self._tools, project, calendar, error, is_shared=is_shared)
         project.postpone(calendar.key, until)
         if isinstance(error, DaySpent):
             project.rests_until = until
 
-    def _tell_lost(self, project: Project, seen: Sequence[sweep.Seen]) -> None:
-        """Whole batches that are lost: told once for a project and kind, however many calendars were in them."""
+    def _tell_lost(self, project: Project, seen: Sequence[sweep.Seen], *, go_together: bool) -> None:
+        """Whole batches that are lost: told once for a project and kind, however many calendars were in them.
+
+        go_together: there was a batch; only one that was answered says that they are again.
+        """
         project_id = project.lease.project_id
         lost = next((what.error for what in seen if isinstance(what, sweep.Trouble) and what.is_shared), None)
-        if lost is None:
+        if lost is not None:
+            self._rest_after(project, lost)
+            if self._lost.get(project_id) != (kind := type(lost).__name__):
+                self._lost[project_id] = kind
+                log.warning("looks fail", project_id=project_id, error_type=kind, reason=str(lost))
+        elif go_together:
+            project.lost_in_a_row = 0
             if self._lost.pop(project_id, None) is not None:
                 log.info("looks recovered", project_id=project_id)
-        elif self._lost.get(project_id) != (kind := type(lost).__name__):
-            self._lost[project_id] = kind
-            log.warning("looks fail", project_id=project_id, error_type=kind, reason=str(lost))
 
-    def _rest_after(self, project: Project, seen: Sequence[sweep.Seen]) -> None:
+    def _rest_after(self, project: Project, lost: SyncerError) -> None:
         """A batch that was put off puts off the project's next, longer each time; its calendars are not to blame."""
-        lost = next((what.error for what in seen if isinstance(what, sweep.Trouble) and what.is_shared), None)
         now = self._tools.clock()
-        if lost is None:
-            project.lost_in_a_row = 0
-        elif project.rests_until is None or project.rests_until <= now:
+        if project.rests_until is None or project.rests_until <= now:
             project.lost_in_a_row += 1
             verdict = timing.after(lost, failures=project.lost_in_a_row, now=now, jitter=self._tools.chance())
             project.rests_until = verdict.at
@@ -264,33 +318,33 @@ class Supervisor:
             log.info("calendar recovered", tenant_id=key.tenant_id, calendar_id=key.calendar_id)
 
     def _begin_push(self, group: asyncio.TaskGroup, project: Project, what: Push) -> None:
-        """One push of a conference at a time; what is asked for meanwhile comes once more after it."""
-        key = (what.tenant_id, what.conference_id)
+        """One push of a conference at a time; what is asked for meanwhile comes once more after it.
+
+        Few wait in memory: the rows are the queue, and a rescue finds the others as soon as there is room again.
+        """
+        key, account_id = (what.tenant_id, what.conference_id), _account_id(project, what)
         if key in self._pushing:
             self._again.add(key)
-            return
-        self._pushing.add(key)
-        self._begin(group, self._push(group, project, what))
+        elif self._room.enter(account_id):
+            self._pushing.add(key)
+            self._begin(group, self._push(group, project, what, account_id))
 
-    async def _push(self, group: asyncio.TaskGroup, project: Project, what: Push) -> None:
+    async def _push(self, group: asyncio.TaskGroup, project: Project, what: Push, account_id: int) -> None:
         key = (what.tenant_id, what.conference_id)
         try:
-            async with self._place_at(project, what), self._pushes:
+            # That first: an account that hangs holds up nobody else's.
+            async with self._room.place_at(account_id), self._pushes:
                 await push.push(self._tools, project, what)
         finally:
             self._pushing.discard(key)
+            self._room.leave(account_id)
         if key in self._again:
             self._again.discard(key)
             self._begin_push(group, project, Push(*key))
 
-    def _place_at(self, project: Project, what: Push) -> asyncio.Semaphore:
-        # Taken before a place among all pushes: an account that hangs holds up nobody else's.
-        tenant = project.tenants.get(what.tenant_id)
-        account_id = tenant.account_id if tenant else 0
-        return self._accounts.setdefault(account_id, asyncio.Semaphore(self._limits.pushes_per_provider))
-
     async def _rescue(self, group: asyncio.TaskGroup) -> None:
         """Finds by their rows what is due to be pushed: retries, deletions, and what a crash left behind."""
+        self._room.bell.clear()
         for project in list(self._ownership.projects.values()):
             due = await conferences.waiting(
                 self._tools.database, project.tenants, limit=_PUSHES_A_RESCUE, per_account=_PUSHES_AN_ACCOUNT
@@ -319,6 +373,11 @@ class Supervisor:
     async def _save_tokens(self) -> None:
         for project in list(self._ownership.projects.values()):
             await sweep.save_tokens(self._tools, project, _TOKENS_SECONDS / _TOKENS_ROUND_SECONDS)
+
+
+def _account_id(project: Project, what: Push) -> int:
+    tenant = project.tenants.get(what.tenant_id)
+    return tenant.account_id if tenant else 0
 
 
 async def _guarded(work: Awaitable[None]) -> None:

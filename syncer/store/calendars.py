@@ -33,6 +33,7 @@ __all__ = [
 ]
 
 _SQL = statements.of("calendars")
+_EVENT = msgspec.json.Decoder(Event)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +136,7 @@ def link_of(row: Row) -> Link:
         event_id=row["event_id"],
         conference_id=row["conference_id"],
         meeting_id=row["meeting_id"],
-        event=msgspec.json.decode(row["event"], type=Event),
+        event=_EVENT.decode(row["event"]),
         generation=row["generation"],
         rung=row["rung"],
         write_backs=row["write_backs"],

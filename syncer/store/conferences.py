@@ -3,7 +3,7 @@
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -60,6 +60,12 @@ class _LinkRow(msgspec.Struct):
     write_backs_on: date | None
 
 
+# Made once: what a type looks like takes longer to find out than to read one of it.
+_LINKS = msgspec.json.Decoder(list[_LinkRow])
+_APPLIED: msgspec.json.Decoder[Wanted | None] = msgspec.json.Decoder(Wanted | None)
+_MEETING: msgspec.json.Decoder[Meeting | None] = msgspec.json.Decoder(Meeting | None)
+
+
 class _Line(msgspec.Struct, gc=False):
     kind: str
     calendar_id: int | None
@@ -107,8 +113,7 @@ class _WrittenBack(msgspec.Struct, gc=False):
     detail: dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class _Waiting:
+class _Waiting(NamedTuple):
     """A row that waits to be written. key: what it writes. row: JSON."""
 
     key: Hashable
@@ -124,7 +129,7 @@ async def _several(database: Database, asked: Sequence[tuple[int, int]]) -> list
     found: list[tuple[Conference, list[Link]] | None] = [None] * len(asked)
     for row in await database.fetch(_SQL["several"], msgspec.json.encode(asked)):
         conference = _conference(row)
-        links = [_link(conference, link) for link in msgspec.json.decode(row["links"], type=list[_LinkRow])]
+        links = [_link(conference, link) for link in _LINKS.decode(row["links"])]
         found[row["place"] - 1] = (conference, links)
     return found
 
@@ -276,8 +281,8 @@ def _conference(row: Row) -> Conference:
         state=State(row["state"]),
         wanted_version=row["wanted_version"],
         applied_version=row["applied_version"],
-        applied=msgspec.json.decode(row["applied"], type=Wanted | None) if row["applied"] else None,
-        meeting=msgspec.json.decode(row["meeting"], type=Meeting | None) if row["meeting"] else None,
+        applied=_APPLIED.decode(row["applied"]) if row["applied"] else None,
+        meeting=_MEETING.decode(row["meeting"]) if row["meeting"] else None,
         is_in_doubt=row["is_in_doubt"],
         driver=CalendarKey(row["tenant_id"], driver) if driver is not None else None,
         driver_event_id=row["driver_event_id"],

@@ -14,6 +14,16 @@ from syncer.model.errors import OperatorError, StoreRefused, StoreUnavailable
 Row = asyncpg.Record
 _COMMAND_SECONDS = 30.0
 _CONNECT_SECONDS = 10.0
+_SETTINGS = {
+    "application_name": "syncer",
+    "timezone": "UTC",
+    # Compiling a statement of many parts would cost more than running it.
+    "jit": "off",
+    # Rows are named by their keys. A plan made while a table was small must not go on reading all of it as it grows.
+    "enable_seqscan": "off",
+    # What is asked for comes in one parameter that no plan can look into: made once, it is as good as made each time.
+    "plan_cache_mode": "force_generic_plan",
+}
 
 
 @contextmanager
@@ -100,9 +110,13 @@ async def _pool_of(dsn: str, connections: int) -> asyncpg.Pool:
             command_timeout=_COMMAND_SECONDS,
             timeout=_CONNECT_SECONDS,
             init=_prepare,
-            # Compiling a statement of many parts would cost more than running it.
-            server_settings={"application_name": "syncer", "timezone": "UTC", "jit": "off"},
+            reset=_leave,
+            server_settings=_SETTINGS,
         )
+
+
+async def _leave(_connection: Any) -> None:
+    """Nothing to clear away: each statement stands alone, and asking Postgres to forget would cost as much as most."""
 
 
 async def _prepare(connection: Any) -> None:

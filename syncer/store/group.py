@@ -20,6 +20,7 @@ Answered = TypeVar("Answered")
 # So many pieces, and so many rows of them, make one statement: more saves next to nothing and holds up the loop.
 _MOST_PIECES = 200
 _MOST_ROWS = 1000
+_ENCODER = msgspec.json.Encoder()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,7 +56,7 @@ def rows(found: Sequence[msgspec.Struct]) -> bytes:
     if not found:
         return b""
     try:
-        return msgspec.json.encode(found)[1:-1]
+        return _ENCODER.encode(found)[1:-1]
     except UnicodeEncodeError:
         raise StoreRefused("A text was not written down: it holds half a character.") from None
 

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import msgspec
 
-from syncer.model.calendar import CalendarKey, Cursor, Event, Lease
+from syncer.model.calendar import CalendarKey, Cursor, Event, Lease, Value
 from syncer.model.errors import FencedOut
 from syncer.store import group, statements
 from syncer.store.database import Database
@@ -15,8 +15,7 @@ from syncer.store.database import Database
 _SQL = statements.of("calendars")
 
 
-@dataclass(frozen=True, slots=True)
-class LinkPut:
+class LinkPut(Value, frozen=True):
     """A link to write.
 
     is_new: there was none from this event to this meeting. is_news: the conference is touched. is_users: people
@@ -30,8 +29,7 @@ class LinkPut:
     is_users: bool
 
 
-@dataclass(frozen=True, slots=True)
-class LinkDrop:
+class LinkDrop(Value, frozen=True):
     """A link to remove, and the meeting that loses it."""
 
     event_id: str
@@ -40,8 +38,7 @@ class LinkDrop:
     is_detaching: bool
 
 
-@dataclass(frozen=True, slots=True)
-class NotePut:
+class NotePut(Value, frozen=True):
     """An entry that makes no link. kind: set_aside, guest or series."""
 
     event_id: str

@@ -9,7 +9,8 @@ from syncer.store import calendars, statements
 from syncer.store.database import Database
 
 _SQL = statements.of("roster")
-_PAGE = 1000
+# So many are made and taken over in some milliseconds.
+_PAGE = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +36,16 @@ async def stirred(database: Database, project_id: int, since: int) -> Stirred:
     return Stirred(since, 0, has_tenants=False) if row is None else Stirred(**dict(row))
 
 
-async def pages(database: Database, project_id: int, since: int) -> AsyncIterator[list[Calendar]]:
-    """The calendars that are served, parked ones included, and have changed since; by key, some hundreds at a time."""
+async def pages(
+    database: Database, project_id: int, since: int, *, tenant_ids: Sequence[int] | None = None
+) -> AsyncIterator[list[Calendar]]:
+    """The calendars that are served, parked ones included, and have changed since; by key, some hundreds at a time.
+
+    tenant_ids: of these tenants only.
+    """
     behind = (0, 0)
     while True:
-        rows = await database.fetch(_SQL["page"], project_id, since, *behind, _PAGE)
+        rows = await database.fetch(_SQL["page"], project_id, since, *behind, _PAGE, tenant_ids)
         if rows:
             yield [calendars.calendar_of(row) for row in rows]
             behind = (rows[-1]["tenant_id"], rows[-1]["calendar_id"])

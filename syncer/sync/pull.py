@@ -20,16 +20,23 @@ from syncer.sync.tools import Project, Tools
 async def pull(tools: Tools, project: Project, calendar: Calendar, page: Page) -> set[int]:
     """Reads a calendar to the end, from a page that was fetched already; gives the conferences that it touched.
 
-    A tenant that is not served any more ends it. Raises what the walls raise; each page that was committed stays.
+    A calendar that is not served any more, or of which something else is known meanwhile, ends it before the next page.
+    Raises what the walls raise; each page that was committed stays.
     """
-    touched: set[int] = set()
-    while calendar.key.tenant_id in project.tenants:
+    key, touched = calendar.key, set[int]()
+    version = project.calendars.version_of(key)
+    while project.stands(key, version):
         commit = await _decided(tools, project, calendar, page)
-        touched.update(await calendars.commit_page(tools.database, project.lease, calendar.key, commit))
-        calendar = replace(calendar, cursor=commit.cursor)
-        project.keep_cursor(calendar.key, calendar.cursor)
-        if calendar.cursor.page_token is None:
+        if not project.stands(key, version):
             break
+        touched.update(await calendars.commit_page(tools.database, project.lease, key, commit))
+        if not project.stands(key, version):
+            break
+        project.keep_cursor(key, commit.cursor)
+        if commit.cursor.page_token is None:
+            break
+        version = project.calendars.version_of(key)
+        calendar = replace(calendar, cursor=commit.cursor)
         page = await next_page(tools, calendar)
     return touched
 

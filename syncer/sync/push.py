@@ -127,6 +127,10 @@ def _has_drifted(before: Conference, read: Conference, driver: Link) -> bool:
 
 
 def _revived(conference: Conference, driver: Link) -> Conference:
+    is_driver_known = _last_driver(conference) == (driver.key, driver.event_id)
+    is_leaving = conference.unlinked_at is not None or conference.delete_after is not None
+    if conference.state is State.LIVE and is_driver_known and not is_leaving and not conference.was_released:
+        return conference
     return replace(
         conference,
         state=State.LIVE,

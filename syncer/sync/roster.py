@@ -37,7 +37,6 @@ class Roster:
         self._late: dict[int, dict[int, int]] = {}
         self._whole: dict[int, Calendar] = {}
         self._addresses: dict[int, frozenset[str]] = {}
-        self._subjects: dict[Whose, Whose] = {}
         self._count = 0
         self._saved_to = 0
 
@@ -48,7 +47,11 @@ class Roster:
         return self.slot(key) is not None
 
     def __iter__(self) -> Iterator[CalendarKey]:
-        return (self.key(slot) for slot in range(len(self._ids)) if self._tenant_ids[slot])
+        return (self.key(slot) for slot in self.slots())
+
+    def slots(self) -> Iterator[int]:
+        """The slots of all calendars."""
+        return (slot for slot in range(len(self._ids)) if self._tenant_ids[slot])
 
     def slot(self, key: CalendarKey) -> int | None:
         """The slot of a calendar that is served."""
@@ -105,6 +108,11 @@ class Roster:
         """Moves whenever what is known of the calendar is replaced; not with a token that moves."""
         return self._versions[slot]
 
+    def version_of(self, key: CalendarKey) -> int | None:
+        """As `version`; None for a calendar that is not served."""
+        slot = self.slot(key)
+        return None if slot is None else self._versions[slot]
+
     def look(self, slot: int) -> Look | None:
         """The look at a steady calendar; None when it is not steady."""
         if slot in self._whole:
@@ -116,7 +124,9 @@ class Roster:
         slot = self._place(calendar.key)
         self._places[slot] = place_of(calendar.google_id)
         whose = (calendar.credential, calendar.subject)
-        self._whose[slot] = self._subjects.setdefault(whose, whose)
+        # Neighbours are of one tenant: where it has one subject, they share it in memory.
+        before = self._whose[slot - 1]
+        self._whose[slot] = before if before == whose else whose
         if calendar.addresses == {calendar.google_id.lower()}:
             self._addresses.pop(slot, None)
         else:

@@ -14,6 +14,8 @@ from syncer.store import calendars, roster
 from syncer.sync.tools import Project, Tools
 
 _LONG_PAGE = 250
+# One calendar can spoil its batch, but not so many batches one after another: then the next look goes in one again.
+_LOST_APART = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +29,12 @@ class Quiet:
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """There is something to pull. page: the first one, already fetched."""
+    """There is something to pull. page: the first one, already fetched. version: of what is known of the calendar."""
 
     slot: int
     calendar: Calendar
     page: Page
+    version: int
 
     @property
     def is_long(self) -> bool:
@@ -105,24 +108,24 @@ async def _seen(tools: Tools, project: Project, one: _Asked, answer: Answered) -
     project.apart.discard(one.slot)
     match answer:
         case Failed(error, is_shared):
-            if is_shared:
+            if is_shared and project.lost_in_a_row <= _LOST_APART:
                 project.apart.add(one.slot)
             return Trouble(one.slot, calendar, error, is_shared)
         case Looked(body):
-            return await _read(tools, one.slot, calendar, body)
+            return await _read(tools, one, calendar, body)
         case _:
             assert_never(answer)
 
 
-async def _read(tools: Tools, slot: int, calendar: Calendar, body: bytes) -> Seen:
+async def _read(tools: Tools, one: _Asked, calendar: Calendar, body: bytes) -> Seen:
     try:
         page = await page_of(tools, body)
     except SyncerError as error:
-        return Trouble(slot, calendar, error)
+        return Trouble(one.slot, calendar, error)
     cursor = calendar.cursor
     if page.is_quiet and page.next_sync_token and cursor.page_token is None and not cursor.is_full_read:
-        return Quiet(slot, calendar, page.next_sync_token)
-    return Changed(slot, calendar, page)
+        return Quiet(one.slot, calendar, page.next_sync_token)
+    return Changed(one.slot, calendar, page, one.version)
 
 
 async def page_of(tools: Tools, body: bytes) -> Page:

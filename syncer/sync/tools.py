@@ -1,10 +1,12 @@
 """What the corridor works with: the walls, a clock, chance; and one project while it is served."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Set
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Set
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 
 from syncer.clients.google.calendar import GoogleCalendar
 from syncer.clients.providers.directory import Providers
@@ -14,6 +16,9 @@ from syncer.rules import reading
 from syncer.rules.schedule import Schedule
 from syncer.store.database import Database
 from syncer.sync.roster import Roster
+
+# So many calendars are taken over in some milliseconds.
+_SLOTS_A_STEP = 100
 
 
 class Clock:
@@ -81,7 +86,9 @@ class Project:
 
     resting: users (credential, subject) whose writes are refused for now. rests_until: when it may look again, if its
     requests of the day are spent or batches were put off, lost_in_a_row of them. apart: slots of calendars whose look
-    was lost with its batch; the next one goes alone. since, revision: as the rows were listed last (`store.roster`).
+    was lost with its batch; the next one goes alone. long_reads: slots that were handed out and wait for a long read.
+    unlisted: tenants whose calendars are still to be listed, whenever they changed. since, revision: as the rows were
+    listed last (`store.roster`).
     """
 
     def __init__(self, tenure: Tenure, cycle_seconds: float) -> None:
@@ -93,6 +100,8 @@ class Project:
         self.resting: dict[tuple[str, str | None], Resting] = {}
         self.rests_until: datetime | None = None
         self.lost_in_a_row = 0
+        self.long_reads: deque[int] = deque()
+        self.unlisted: set[int] = set()
         self.since = 0
         self.revision = 0
 
@@ -100,33 +109,52 @@ class Project:
     def lease(self) -> Lease:
         return self.tenure.lease
 
-    def keep_tenants(self, tenants: dict[int, Tenant]) -> None:
-        """Take over what the rows say of tenants. Calendars of others go, and those whose pin moved are read anew."""
-        before, self.tenants = self.tenants, tenants
-        for tenant_id in before.keys() - tenants.keys():
-            for slot in list(self.calendars.slots_of(tenant_id)):
-                self._drop(slot)
-        for tenant_id in before.keys() & tenants.keys():
-            if before[tenant_id].policy != tenants[tenant_id].policy:
-                for slot in self.calendars.slots_of(tenant_id):
-                    self._put(self.calendars.at(slot))
+    def keep_tenants(self, tenants: dict[int, Tenant]) -> Iterator[None]:
+        """Take over what the rows say of tenants, at once; what follows for their calendars, in steps.
 
-    def keep_calendars(self, served: Iterable[Calendar], now: datetime, *, is_restart: bool) -> None:
-        """Take over what the rows say of these calendars. Cursors stay as we know them: ours are never behind."""
+        Calendars of others go, and those whose pin moved are read anew. Between two steps others may go on.
+        """
+        before, self.tenants = self.tenants, tenants
+        self.unlisted = (self.unlisted | tenants.keys() - before.keys()) & tenants.keys()
+        return self._follow_tenants(before)
+
+    def _follow_tenants(self, before: dict[int, Tenant]) -> Iterator[None]:
+        for tenant_id in before.keys() - self.tenants.keys():
+            for some in _some(self.calendars.slots_of(tenant_id)):
+                for slot in some:
+                    self._drop(slot)
+                yield
+        for tenant_id in before.keys() & self.tenants.keys():
+            if before[tenant_id].policy != self.tenants[tenant_id].policy:
+                for some in _some(self.calendars.slots_of(tenant_id)):
+                    for slot in some:
+                        self._put(self.calendars.at(slot))
+                    yield
+
+    def keep_calendars(self, served: Iterable[Calendar], now: datetime, *, is_restart: bool) -> list[int]:
+        """Take over what the rows say of these calendars; gives their slots.
+
+        Cursors stay as we know them: ours are never behind.
+        """
+        slots: list[int] = []
         for calendar in served:
             if calendar.key.tenant_id not in self.tenants:
                 continue
             slot = self.calendars.slot(calendar.key)
             if slot is None:
-                self._add(calendar, now, is_restart=is_restart)
+                slot = self._add(calendar, now, is_restart=is_restart)
             else:
                 self._renew(slot, calendar, now)
+            slots.append(slot)
+        return slots
 
-    def keep_only(self, served: Set[CalendarKey]) -> None:
-        """Forget all other calendars."""
-        for key in list(self.calendars):
-            if key not in served:
-                self.drop_calendar(key)
+    def keep_only(self, served: Set[int]) -> Iterator[None]:
+        """Forget the calendars of all other slots, in steps between which others may go on."""
+        for some in _some(self.calendars.slots()):
+            for slot in some:
+                if slot not in served:
+                    self._drop(slot)
+            yield
 
     def drop_calendar(self, key: CalendarKey) -> None:
         """Forget a calendar, if it is known."""
@@ -134,13 +162,14 @@ class Project:
         if slot is not None:
             self._drop(slot)
 
-    def _add(self, calendar: Calendar, now: datetime, *, is_restart: bool) -> None:
+    def _add(self, calendar: Calendar, now: datetime, *, is_restart: bool) -> int:
         slot = self._put(calendar)
         # After a restart all calendars are new to us: each waits for its turn, or they would storm.
         is_urgent = not is_restart or calendar.cursor.sync_token is None
         self.schedule.keep(slot, calendar.key, now, is_urgent=is_urgent)
         if calendar.next_look_at is not None and calendar.next_look_at > now:
             self.schedule.postpone(slot, calendar.next_look_at)
+        return slot
 
     def _renew(self, slot: int, row: Calendar, now: datetime) -> None:
         known = self.calendars.at(slot)
@@ -148,7 +177,10 @@ class Project:
         # Somebody has asked for all of it once more: no read of ours is under way, and the row has no token.
         is_asked_for = not row.cursor.sync_token and not row.cursor.page_token and _is_same_read(known, row)
         cursor = row.cursor if is_asked_for else known.cursor
-        self._put(replace(row, cursor=cursor, failures=row.failures if is_mended else known.failures))
+        renewed = replace(row, cursor=cursor, failures=row.failures if is_mended else known.failures)
+        if renewed != known:
+            # One that stands as it stood keeps its version: a look that is under way goes on.
+            self._put(renewed)
         if is_mended or is_asked_for:
             self.schedule.hurry(slot, now)
 
@@ -200,8 +232,24 @@ class Project:
     def give_back(self, slots: Iterable[int], until: datetime) -> None:
         """Calendars that were handed out are due at `until`, if nothing was said of them since."""
         for slot in slots:
-            if self.calendars.tenant_id(slot):
-                self.schedule.give_back(slot, until)
+            self.schedule.give_back(slot, until)
+
+    def stands(self, key: CalendarKey, version: int | None) -> bool:
+        """The calendar is served, and what is known of it has not been replaced since that version."""
+        return version is not None and key.tenant_id in self.tenants and self.calendars.version_of(key) == version
+
+    def is_long_read(self, slot: int) -> bool:
+        """The next look at it begins a full read, or goes on with what was left between two pages."""
+        tenant = self.tenants.get(self.calendars.tenant_id(slot))
+        if tenant is None or self.calendars.look(slot) is not None:
+            return False
+        known = self.calendars.at(slot)
+        cursor = known.cursor
+        return not cursor.sync_token or bool(cursor.page_token) or reading.is_repinned(known, tenant.policy)
+
+    def go_together(self, slots: Iterable[int]) -> bool:
+        """Looks at some of these go in one request, as far as there are others to go with."""
+        return any(slot not in self.apart and self.calendars.look(slot) is not None for slot in slots)
 
     def is_resting(self, now: datetime) -> bool:
         """It may not look at anything yet."""
@@ -220,4 +268,10 @@ class Project:
 
 def _is_same_read(known: Calendar, row: Calendar) -> bool:
     """Nothing has begun since the row was written: what it says is not behind what we know."""
-    return known.cursor.generation == row.cursor.generation and known.cursor.sync_token is not None
+    cursor = known.cursor
+    return cursor.generation == row.cursor.generation and bool(cursor.sync_token or cursor.page_token)
+
+
+def _some(slots: Iterator[int]) -> Iterator[list[int]]:
+    while some := list(islice(slots, _SLOTS_A_STEP)):
+        yield some

@@ -1,5 +1,6 @@
 """Calls in batches: what is sent, which answer is whose, and what happens where a batch cannot be had."""
 
+import asyncio
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -11,7 +12,7 @@ from aiohttp import web
 from syncer.clients.google.batch import Batches, Call, Lost, Outcome, Size
 from syncer.clients.http import Answer, Http, Limits
 from syncer.clients.secret import Secret
-from syncer.model.errors import OutsideError, Throttled, Unreachable, Unreadable
+from syncer.model.errors import OutsideError, Remedy, Throttled, Unreachable, Unreadable
 
 LIMITS = Limits(deadline_seconds=10, body_bytes=100_000)
 CALLS = [
@@ -280,3 +281,61 @@ def test_an_operator_can_do_without_batches() -> None:
     size = Size(1)
     size.answered(1, 0.1)
     assert size.calls == 1
+
+
+async def test_refusals_of_batches_under_way_together_are_one_step_down(room: Room) -> None:
+    def answering(asked: Asked) -> web.Response:
+        tokens = {headers for *_, headers in asked.parts}
+        return answer(honest(asked)) if len(tokens) == 1 else web.json_response({}, status=403)
+
+    room.google.answering = answering
+    two = [
+        (Call(call.method, call.path, (f"file:{number % 2}", None)), Secret(f"t{number % 2}"))
+        for number, (call, _) in enumerate(CALLS)
+    ]
+    found = await asyncio.gather(*(room.send(two) for _ in range(3)))
+    assert all(is_right(outcomes) for outcomes in found)
+    assert room.google.singles == []
+
+
+async def test_a_token_refused_by_subject_is_that_subjects_alone(room: Room) -> None:
+    def answering(asked: Asked) -> web.Response:
+        tokens = {headers for *_, headers in asked.parts}
+        is_taken = len(tokens) == 1 and b"t1" not in asked.body
+        return answer(honest(asked)) if is_taken else web.json_response({}, status=401)
+
+    room.google.answering = answering
+    two = [
+        (Call(call.method, call.path, (f"file:{number % 2}", None)), Secret(f"t{number % 2}"))
+        for number, (call, _) in enumerate(CALLS)
+    ]
+    for _ in range(2):
+        outcomes = await room.send(two)
+        assert [outcome.status for outcome in outcomes if isinstance(outcome, Answer)] == [200, 401, 200, 401, 200]
+    assert room.google.singles == []
+
+
+@pytest.mark.parametrize("status", [402, 409, 410, 412, 422])
+async def test_what_is_said_of_a_whole_batch_parks_and_resets_nobody(room: Room, status: int) -> None:
+    room.google.answering = lambda _: web.json_response({}, status=status)
+    assert (await room.lost()).remedy is Remedy.AGAIN
+    room.google.answering = lambda _: web.Response(status=302, headers={"Location": "/elsewhere"})
+    assert (await room.lost()).remedy is Remedy.AGAIN
+
+
+async def test_waiting_for_a_turn_makes_no_batch_smaller(http: Http, serve: Any) -> None:
+    google, gate = Google(), asyncio.Event()
+
+    async def slowly(request: web.Request) -> web.StreamResponse:
+        if request.path != "/batch/calendar/v3":
+            await gate.wait()
+        return await google.answer(request)
+
+    batches = Batches(http, LIMITS, root=await serve(slowly), at_once=1)
+    size = batches.size.calls
+    first = asyncio.create_task(batches.send(CALLS[:1]))
+    second = asyncio.create_task(batches.send(CALLS * 10))
+    loop = asyncio.get_running_loop()
+    loop.call_later(1.1, gate.set)
+    await asyncio.gather(first, second)
+    assert batches.size.calls >= size

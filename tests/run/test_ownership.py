@@ -13,6 +13,12 @@ from tests.sync.stage import Acted, Booked, add_tenant, slot_of
 PACE = Pace(lease_seconds=60, cycle_seconds=60)
 
 
+async def beat(ownership: Ownership) -> None:
+    """What a worker does again and again, one after the other."""
+    await ownership.beat()
+    await ownership.list_anew()
+
+
 async def run_out(stage: Acted) -> None:
     """All leases run out by the database's clock."""
     await stage.tools.database.run("UPDATE syncer.lease SET until = syncer.clock() - interval '1 second'")
@@ -22,7 +28,7 @@ async def run_out(stage: Acted) -> None:
 async def first(stage: Acted) -> Ownership:
     """A worker that serves the project."""
     made = Ownership(stage.tools, PACE)
-    await made.beat()
+    await beat(made)
     return made
 
 
@@ -34,8 +40,8 @@ def second(stage: Acted) -> Ownership:
 
 async def test_a_second_worker_stands_by(first: Ownership, second: Ownership) -> None:
     for _ in range(3):
-        await second.beat()
-        await first.beat()
+        await beat(second)
+        await beat(first)
     assert (len(first.projects), len(second.projects)) == (1, 0)
 
 
@@ -45,7 +51,7 @@ def slots(project: Project) -> list[int]:
 
 async def test_a_released_project_goes_to_the_next_worker_at_once(first: Ownership, second: Ownership) -> None:
     await first.release()
-    await second.beat()
+    await beat(second)
     assert (len(first.projects), len(second.projects)) == (0, 1)
 
 
@@ -56,7 +62,7 @@ async def test_a_second_worker_takes_over_and_the_first_writes_nothing(
     looked = await sweep.sweep(stage.tools, project, slots(project))
     (seen,) = [found for found in looked if isinstance(found, sweep.Changed)]
     await run_out(stage)
-    await second.beat()
+    await beat(second)
     stage.project = next(iter(second.projects.values()))
     await stage.follow()
     before = await stage.rows("conference"), await stage.rows("history"), await stage.rows("calendar")
@@ -72,8 +78,8 @@ async def test_a_worker_that_lost_its_lease_sends_nothing_after_its_next_beat(
     stage.project = project
     (conference_id,) = await stage.look(*stage.ids)
     await run_out(stage)
-    await second.beat()
-    await first.beat()
+    await beat(second)
+    await beat(first)
     assert first.projects == {}
     with pytest.raises(FencedOut):
         await push.push(stage.tools, project, Push(next(iter(project.tenants)), conference_id))
@@ -82,8 +88,8 @@ async def test_a_worker_that_lost_its_lease_sends_nothing_after_its_next_beat(
 
 async def test_a_lease_that_ran_out_unseen_stays(stage: Acted, first: Ownership, second: Ownership) -> None:
     await run_out(stage)
-    await first.beat()
-    await second.beat()
+    await beat(first)
+    await beat(second)
     assert (len(first.projects), len(second.projects)) == (1, 0)
 
 
@@ -93,20 +99,20 @@ async def test_what_one_worker_has_read_the_next_does_not_read_again(
     (stage.project,) = first.projects.values()
     await stage.follow()
     await first.release()
-    await second.beat()
+    await beat(second)
     (stage.project,) = second.projects.values()
     before = await stage.outside(), len(await stage.rows("history"))
     await stage.follow()
     assert (await stage.outside(), len(await stage.rows("history"))) == before
 
 
-async def test_each_beat_lists_tenants_anew(stage: Acted, first: Ownership) -> None:
+async def test_each_round_lists_tenants_anew(stage: Acted, first: Ownership) -> None:
     (project,) = first.projects.values()
     await add_tenant(stage, "other", CLEO)
-    await first.beat()
+    await beat(first)
     assert {tenant.slug for tenant in project.tenants.values()} == {"acme", "other"}
     await stage.tools.database.run("UPDATE syncer.tenant SET state = 'paused' WHERE slug = 'acme'")
-    await first.beat()
+    await beat(first)
     assert {tenant.slug for tenant in project.tenants.values()} == {"other"}
 
 
@@ -114,5 +120,5 @@ async def test_a_tenant_paused_between_handing_out_and_looking_is_not_looked_at(
     (project,) = first.projects.values()
     due = slots(project)
     await stage.tools.database.run("UPDATE syncer.tenant SET state = 'paused'")
-    await first.beat()
+    await beat(first)
     assert await sweep.sweep(stage.tools, project, due) == []

@@ -2,13 +2,15 @@
 
 import asyncio
 import signal
+from typing import Any
+from urllib.parse import quote
 
 import structlog.testing
 
 from syncer.run.bells import Bells
 from tests.cli.process import started
 from tests.run.worker import SECONDS, a_worker, until, until_row, until_titled, variables
-from tests.simulator.google_stage import CLEO
+from tests.simulator.google_stage import ANA, CLEO
 from tests.sync.stage import GRACE, Acted, Booked, add_tenant
 
 FREE = "SELECT bool_and(owner IS NULL) FROM syncer.lease"
@@ -182,3 +184,23 @@ async def test_trouble_is_told_once_for_each_kind_and_once_when_it_is_over(stage
     told = [(line["event"], line["calendar_id"]) for line in lines if line["event"].startswith("calendar ")]
     assert len(told) == len(set(told))
     assert {event for event, _ in told} == {"calendar fails", "calendar recovered"}
+
+
+async def _told(lines: list[Any], event: str) -> bool:
+    return event in [line["event"] for line in lines]
+
+
+async def test_one_calendars_trouble_is_told_once_and_once_when_it_is_over(stage: Acted, booked: Booked) -> None:
+    rule = f"calendars/{quote(ANA)}/acl"
+    with structlog.testing.capture_logs() as lines:
+        async with a_worker(stage):
+            await until_titled(stage, booked, "Standup")
+            await stage.google.control("PUT", rule, {"user": ANA, "role": "none"})
+            await until_row(stage, "SELECT max(failures) = 1 FROM syncer.calendar")
+            await stage.tools.database.run("UPDATE syncer.calendar SET next_look_at = NULL")
+            await until_row(stage, "SELECT max(failures) = 2 FROM syncer.calendar")
+            await stage.google.control("PUT", rule, {"user": ANA, "role": "owner"})
+            await stage.tools.database.run("UPDATE syncer.calendar SET next_look_at = NULL")
+            await until(lambda: _told(lines, "calendar recovered"))
+    told = [line["event"] for line in lines if line["event"] in ("looks fail", "calendar fails", "calendar recovered")]
+    assert told == ["calendar fails", "calendar recovered"]

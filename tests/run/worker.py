@@ -10,6 +10,7 @@ from typing import Any
 
 from syncer import app
 from syncer.run.bells import Bells
+from syncer.run.supervisor import Supervisor
 from syncer.store import leases
 from tests.sync.stage import Acted, Booked
 
@@ -22,6 +23,7 @@ class Worker:
 
     bells: Bells
     task: asyncio.Task[None]
+    supervisor: Supervisor
 
     async def ended(self) -> None:
         """It has ended well."""
@@ -35,7 +37,8 @@ async def a_worker(stage: Acted, **settings: Any) -> AsyncIterator[Worker]:
     chosen = stage.settings.model_copy(update=settings)
     bells = Bells()
     async with asyncio.TaskGroup() as group:
-        worker = Worker(bells, group.create_task(app.supervisor_of(chosen, stage.tools).run(bells)))
+        supervisor = app.supervisor_of(chosen, stage.tools)
+        worker = Worker(bells, group.create_task(supervisor.run(bells)), supervisor)
         try:
             yield worker
         finally:

@@ -14,9 +14,9 @@ from typing import NamedTuple
 import structlog
 
 from syncer.clients.google import errors, multipart
-from syncer.clients.http import Answer, Headers, Http, Limits, TooLarge
+from syncer.clients.http import Answer, Http, Limits, TooLarge
 from syncer.clients.secret import Secret
-from syncer.model.errors import AccessDenied, OutsideError, TokenRefused, Unreadable
+from syncer.model.errors import AccessDenied, OutsideError, Remedy, TokenRefused, Unreadable
 
 log = structlog.get_logger()
 
@@ -28,6 +28,8 @@ _AGAIN_SECONDS = 3600.0
 _FORGIVEN_AFTER = 500
 _NO_ENDPOINT = frozenset({404, 405, 501})
 _TOO_MUCH = frozenset({400, 413})
+# What may be said of all calls of a batch alike: again, later, or on the next day.
+_OF_ALL = frozenset({Remedy.AGAIN, Remedy.WAIT, Remedy.STOP})
 
 
 Whose = tuple[str, str | None]
@@ -100,7 +102,7 @@ class _Way(IntEnum):
 
 
 class _Unfit(Exception):
-    """The endpoint does not take a batch like this one. way: what to do instead."""
+    """The endpoint does not take a batch that goes this way. way: what to do instead."""
 
     def __init__(self, way: _Way, error: OutsideError) -> None:
         super().__init__()
@@ -169,39 +171,45 @@ class Batches:
         if call.body is not None:
             headers["Content-Type"] = "application/json"
         try:
-            return await self._request(call.method, call.path, headers, call.body)
+            async with self._turns:
+                return await self._http.send(
+                    call.method, self._root + call.path, headers=headers, body=call.body, limits=self._limits
+                )
         except OutsideError as error:
             return Lost(error, is_shared=False)
 
     async def _together(self, calls: Sequence[Ready]) -> list[Outcome]:
-        nonce = secrets.token_hex(8)
+        nonce, way = secrets.token_hex(8), self._way
         headers: dict[str, str | Secret] = {"Content-Type": multipart.content_type(nonce)}
-        if self._way is _Way.BY_SUBJECT:
+        if way is _Way.BY_SUBJECT:
             headers["Authorization"] = bearer(calls[0][1])
         body = multipart.joined([_written(call, token) for call, token in calls], nonce)
-        began = asyncio.get_running_loop().time()
         try:
-            answer = await self._request("POST", PATH, headers, body)
-            outcomes = self._cut(answer, nonce, len(calls))
+            async with self._turns:
+                # From here on: how long it waited for its turn says nothing of how large it may be.
+                began = asyncio.get_running_loop().time()
+                answer = await self._http.send(
+                    "POST", self._root + PATH, headers=headers, body=body, limits=self._limits
+                )
+            outcomes = self._cut(answer, nonce, len(calls), way)
         except TooLarge:
             raise _TooMuch from None
         except OutsideError as error:
-            return [Lost(error, is_shared=True)] * len(calls)
+            return [Lost(_nobodys(error), is_shared=True)] * len(calls)
         self.size.answered(len(calls), asyncio.get_running_loop().time() - began)
         return outcomes
 
-    def _cut(self, answer: Answer, nonce: str, count: int) -> list[Outcome]:
+    def _cut(self, answer: Answer, nonce: str, count: int, way: _Way) -> list[Outcome]:
         error = errors.error_of(self._host, answer) if answer.status != 200 else None
+        if isinstance(error, TokenRefused) and way is _Way.BY_SUBJECT:
+            # They all went under one token, which is to be renewed.
+            return [answer] * count
         if error is not None:
-            raise _unfit(answer.status, error)
+            raise _unfit(answer.status, error, way)
         try:
             return list(multipart.cut(answer, nonce, count))
         except multipart.Mangled as mangled:
             raise Unreadable(self._host, 200, str(mangled)) from None
-
-    async def _request(self, method: str, path: str, headers: Headers, body: bytes | None) -> Answer:
-        async with self._turns:
-            return await self._http.send(method, self._root + path, headers=headers, body=body, limits=self._limits)
 
     def _current_way(self) -> _Way:
         if self._way is not _Way.MIXED and asyncio.get_running_loop().time() >= self._way_until:
@@ -210,20 +218,29 @@ class Batches:
         return self._way
 
     def _step_down(self, unfit: _Unfit) -> None:
-        way = _Way.SINGLE if unfit.way is _Way.SINGLE else _Way(min(self._way + 1, _Way.SINGLE))
-        if way > self._way:
-            self._way, self._way_until = way, asyncio.get_running_loop().time() + _AGAIN_SECONDS
-            instead = "by subject" if way is _Way.BY_SUBJECT else "one by one"
+        if unfit.way > self._way:
+            self._way, self._way_until = unfit.way, asyncio.get_running_loop().time() + _AGAIN_SECONDS
+            instead = "by subject" if unfit.way is _Way.BY_SUBJECT else "one by one"
             log.warning("batches are refused", reason=str(unfit.error), instead=instead)
 
 
-def _unfit(status: int, error: OutsideError) -> Exception:
-    """What a refusal of a whole batch means, if not what it would mean for any request."""
+def _unfit(status: int, error: OutsideError, way: _Way) -> Exception:
+    """What a refusal of a whole batch means, if not what it would mean for any request. way: how it went.
+
+    Several are under way at a time: one step down from how this one went, however many say so.
+    """
     if status in _NO_ENDPOINT:
         return _Unfit(_Way.SINGLE, error)
     if isinstance(error, TokenRefused | AccessDenied):
-        return _Unfit(_Way.BY_SUBJECT, error)
+        return _Unfit(_Way.BY_SUBJECT if way is _Way.MIXED else _Way.SINGLE, error)
     return _TooMuch() if status in _TOO_MUCH else error
+
+
+def _nobodys(error: OutsideError) -> OutsideError:
+    """What is said of a whole batch is said of none of its calls: none is parked, read anew or decided again for it."""
+    if error.remedy in _OF_ALL:
+        return error
+    return Unreadable(error.host, error.status, error.reason, advice=error.advice)
 
 
 def bearer(token: Secret) -> Secret:

@@ -16,7 +16,7 @@ _BOUNDARY = re.compile(
 )
 _LENGTH = re.compile(rb"(?i)\ncontent-length:\s*(\d+)")
 _PART_TYPE = b"Content-Type: application/http\r\nContent-ID: <"
-# A quiet calendar's answer needs no more of its headers than this.
+_GOOD, _JSON_TYPE = b"HTTP/1.1 200 ", b"application/json"
 _JSON = {"content-type": "application/json"}
 
 
@@ -63,17 +63,30 @@ def _one(part: bytes, mark: bytes) -> Answer:
     if mark not in marks:
         raise Mangled("with answers that do not name the calls that they are for")
     head, blank, body = rest.partition(_BLANK)
-    status = _STATUS.match(head)
-    if status is None or not blank:
+    if not blank:
         raise Mangled("with a part that is not an HTTP answer")
-    length = _LENGTH.search(head)
-    if length is not None:
-        if int(length[1]) > len(body):
+    length = _length(head)
+    if length != len(body):
+        if length > len(body):
             raise Mangled("with a part cut off")
-        body = body[: int(length[1])]
-    code = int(status[1])
-    is_plain = code == 200 and b"application/json" in head
-    return Answer(code, _JSON if is_plain else _headers(head), body)
+        body = body[:length] if length >= 0 else body
+    # Nearly all answers are like this, and nothing else of their headers matters.
+    if head.startswith(_GOOD) and _JSON_TYPE in head:
+        return Answer(200, _JSON, body)
+    status = _STATUS.match(head)
+    if status is None:
+        raise Mangled("with a part that is not an HTTP answer")
+    return Answer(int(status[1]), _headers(head), body)
+
+
+def _length(head: bytes) -> int:
+    """The Content-Length that a part's answer names, -1 for none."""
+    at = head.find(b"Content-Length:")
+    if at < 0:
+        named = _LENGTH.search(head)
+        return int(named[1]) if named else -1
+    digits = head[at + 15 :].split(_END, 1)[0].strip()
+    return int(digits) if digits.isdigit() else -1
 
 
 def _headers(head: bytes) -> dict[str, str]:

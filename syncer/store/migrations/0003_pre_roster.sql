@@ -20,12 +20,30 @@ BEGIN
 END
 $$;
 
-CREATE TRIGGER calendar_revised BEFORE UPDATE OF google_id, subject, credential, addresses, state, next_look_at, sync_token
+-- Who asks for a calendar to be read anew must not be overtaken by a page of the read that is under way: what it says
+-- is written down, but its cursor stays forgotten. A read that begins after that comes under a new generation.
+CREATE FUNCTION syncer.revise_calendar() RETURNS trigger LANGUAGE plpgsql AS
+$$
+BEGIN
+    IF OLD.sync_token IS NULL AND OLD.page_token IS NULL AND OLD.generation > 0 AND NEW.generation = OLD.generation THEN
+        NEW.sync_token := NULL;
+        NEW.page_token := NULL;
+        NEW.is_full_read := true;
+        NEW.read_from := NULL;
+    END IF;
+    NEW.revision := pg_current_xact_id();
+    RETURN NEW;
+END
+$$;
+CREATE TRIGGER calendar_revised
+BEFORE UPDATE OF google_id, subject, credential, addresses, state, next_look_at, sync_token, page_token
 ON syncer.calendar FOR EACH ROW
-WHEN ((OLD.google_id, OLD.subject, OLD.credential, OLD.addresses, OLD.state, OLD.next_look_at, OLD.sync_token IS NULL)
+WHEN ((OLD.google_id, OLD.subject, OLD.credential, OLD.addresses, OLD.state, OLD.next_look_at,
+       OLD.sync_token IS NULL AND OLD.page_token IS NULL)
     IS DISTINCT FROM
-    (NEW.google_id, NEW.subject, NEW.credential, NEW.addresses, NEW.state, NEW.next_look_at, NEW.sync_token IS NULL))
-EXECUTE FUNCTION syncer.revise();
+    (NEW.google_id, NEW.subject, NEW.credential, NEW.addresses, NEW.state, NEW.next_look_at,
+       NEW.sync_token IS NULL AND NEW.page_token IS NULL))
+EXECUTE FUNCTION syncer.revise_calendar();
 
 CREATE TRIGGER tenant_revised BEFORE UPDATE ON syncer.tenant FOR EACH ROW
 WHEN (OLD.* IS DISTINCT FROM NEW.*) EXECUTE FUNCTION syncer.revise();

@@ -134,8 +134,8 @@ WITH moment AS MATERIALIZED (
       AND (SELECT count(*) FROM left_by) >= 0
     RETURNING l.event_id
 ), referred AS (
-    INSERT INTO syncer.conference AS c (tenant_id, account_id, meeting_id, wanted_version)
-    SELECT m.tenant_id, m.account_id, m.meeting_id, m.is_touched::int FROM meeting m
+    INSERT INTO syncer.conference AS c (tenant_id, account_id, meeting_id, wanted_version, created_at)
+    SELECT m.tenant_id, m.account_id, m.meeting_id, m.is_touched::int, moment.at FROM meeting m, moment
     WHERE (SELECT count(*) FROM held) >= 0 ORDER BY m.tenant_id, m.account_id, m.meeting_id
     ON CONFLICT (tenant_id, account_id, meeting_id) DO UPDATE
         SET wanted_version = c.wanted_version + excluded.wanted_version,
@@ -149,8 +149,7 @@ WITH moment AS MATERIALIZED (
     RETURNING tenant_id, account_id, meeting_id, conference_id
 ), owned AS (
     INSERT INTO syncer.meeting_owner (account_id, meeting_id, tenant_id)
-    SELECT r.account_id, r.meeting_id, r.tenant_id FROM referred r JOIN meeting m USING (tenant_id, account_id, meeting_id)
-    ORDER BY r.account_id, r.meeting_id, m.place
+    SELECT r.account_id, r.meeting_id, r.tenant_id FROM referred r ORDER BY r.account_id, r.meeting_id
     ON CONFLICT DO NOTHING
 ), linked AS (
     INSERT INTO syncer.link AS l (tenant_id, calendar_id, event_id, conference_id, generation, event)

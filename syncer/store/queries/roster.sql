@@ -1,22 +1,25 @@
 -- name: stirred
 -- What has changed in a project since it was listed last. Revisions are transactions: whichever could not be seen yet
--- then comes at or after `since`, so the next listing begins there.
+-- then comes at or after `since`, so the next listing begins there. One that is still to come stands in rows that were
+-- restored from another cluster; it says nothing.
 -- $1 project_id bigint, $2 since bigint (0: everything). Rows: one; since bigint, revision bigint (of the project),
 -- has_tenants boolean. Index: project_pkey, tenant_of_project.
 SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS since, p.revision::text::bigint AS revision,
-       EXISTS (SELECT FROM syncer.tenant t WHERE t.project_id = $1 AND t.revision >= $2::bigint::text::xid8) AS has_tenants
+       EXISTS (SELECT FROM syncer.tenant t WHERE t.project_id = $1 AND t.revision >= $2::bigint::text::xid8
+                 AND t.revision < pg_snapshot_xmax(pg_current_snapshot())) AS has_tenants
 FROM syncer.project p WHERE p.project_id = $1;
 
 -- name: page
 -- Some of the calendars of a project that are served, with their cursors. A parked one comes with the time it waits for.
 -- The tenant's subject goes with the tenant's credential: a user's own grant speaks for nobody else.
 -- $1 project_id bigint, $2 since bigint (a revision; 0: all of them), $3 tenant_id and $4 calendar_id to go on behind,
--- $5 limit int. Rows: at most so many, by key. Index: calendar_of_revision, or calendar_pkey.
+-- $5 limit int, $6 of these tenants only bigint[], or NULL. Rows: at most so many, by key. Index: calendar_of_revision, or calendar_pkey.
 SELECT c.tenant_id, c.calendar_id, c.google_id, coalesce(c.credential, t.credential) AS credential,
        coalesce(c.subject, CASE WHEN c.credential IS NULL THEN t.subject END) AS subject, c.addresses, c.sync_token,
        c.page_token, c.generation, c.is_full_read, c.read_from, c.pin, c.failures, c.next_look_at
 FROM syncer.calendar c JOIN syncer.tenant t USING (tenant_id)
 WHERE t.project_id = $1 AND t.state = 'active' AND c.state <> 'paused' AND c.revision >= $2::bigint::text::xid8
+  AND ($2 = 0 OR c.revision < pg_snapshot_xmax(pg_current_snapshot())) AND ($6::bigint[] IS NULL OR c.tenant_id = ANY ($6))
   AND (c.tenant_id, c.calendar_id) > ($3, $4)
 ORDER BY c.tenant_id, c.calendar_id LIMIT $5;
 
@@ -24,7 +27,8 @@ ORDER BY c.tenant_id, c.calendar_id LIMIT $5;
 -- The calendars of a project that nobody is to look at any more.
 -- $1 project_id bigint, $2 since bigint (a revision). Rows: tenant_id, calendar_id. Index: calendar_of_revision.
 SELECT c.tenant_id, c.calendar_id FROM syncer.calendar c JOIN syncer.tenant t USING (tenant_id)
-WHERE t.project_id = $1 AND c.state = 'paused' AND c.revision >= $2::bigint::text::xid8;
+WHERE t.project_id = $1 AND c.state = 'paused' AND c.revision >= $2::bigint::text::xid8
+  AND c.revision < pg_snapshot_xmax(pg_current_snapshot());
 
 -- name: save_tokens
 -- Sync tokens that moved though nothing had changed. Not where a full read was asked for meanwhile, or is under way.
