@@ -27,7 +27,6 @@ __all__ = [
     "links_of",
     "recovered",
     "restart",
-    "save_tokens",
     "served",
     "tenants",
 ]
@@ -121,12 +120,6 @@ async def failed(database: Database, lease: Lease, calendar: Calendar, *, state:
 async def recovered(database: Database, lease: Lease, key: CalendarKey) -> None:
     """Writes down that a calendar that had failed is well again. Raises FencedOut."""
     await group.ask(database, _RECOVERED, _Fenced(*_fence(lease), key.tenant_id, key.calendar_id))
-
-
-async def save_tokens(database: Database, lease: Lease, moved: Sequence[tuple[CalendarKey, str, str]]) -> None:
-    """Saves sync tokens (calendar, old, new) that moved without changes. Loses nothing when it is not done."""
-    rows = [_TokenRow(key.tenant_id, key.calendar_id, old, new) for key, old, new in moved]
-    await database.run(_SQL["save_tokens"], *_fence(lease), group.joined([group.rows(rows)]))
 
 
 def link_of(row: Row) -> Link:

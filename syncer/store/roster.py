@@ -24,9 +24,10 @@ class Stirred:
 
 
 class Moved(NamedTuple):
-    """A sync token that moved though nothing had changed."""
+    """A sync token that moved though nothing had changed. generation: of the full read that it goes back to."""
 
     key: CalendarKey
+    generation: int
     sync_token: str
 
 
@@ -66,5 +67,6 @@ async def save_tokens(database: Database, lease: Lease, moved: Sequence[Moved]) 
         *(lease.project_id, lease.owner, lease.epoch),
         [one.key.tenant_id for one in moved],
         [one.key.calendar_id for one in moved],
+        [one.generation for one in moved],
         [one.sync_token for one in moved],
     )

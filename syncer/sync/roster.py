@@ -158,7 +158,11 @@ class Roster:
         ]
         for slot in found:
             self._is_unsaved[slot] = 0
-        return [Moved(self.key(slot), token) for slot in found if (token := self._tokens[slot]) is not None]
+        return [
+            Moved(self.key(slot), self._generations[slot], token)
+            for slot in found
+            if (token := self._tokens[slot]) is not None
+        ]
 
     def drop(self, slot: int) -> None:
         """Forget a calendar."""

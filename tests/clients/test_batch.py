@@ -218,6 +218,33 @@ async def test_a_batch_that_is_too_large_goes_in_smaller_ones(room: Room, status
     assert max(len(asked.parts) for asked in room.google.batches[1:]) == 2
 
 
+@pytest.mark.parametrize("status", [400, 413])
+async def test_an_endpoint_that_takes_no_size_is_not_asked_for_ever(room: Room, status: int) -> None:
+    room.google.answering = lambda _: web.Response(status=status)
+    assert is_right(await room.send())
+    assert len(room.google.batches) < len(CALLS)
+    assert len(room.google.singles) == len(CALLS)
+
+
+async def test_one_subjects_refusal_leaves_the_others_their_batches(room: Room) -> None:
+    def answering(asked: Asked) -> web.Response:
+        tokens = {headers for *_, headers in asked.parts}
+        is_taken = len(tokens) == 1 and b"Authorization: Bearer t1" not in tokens
+        return answer(honest(asked)) if is_taken else web.json_response({}, status=403)
+
+    room.google.answering = answering
+    whose = [number // 3 for number in range(6)]
+    calls = [
+        (Call("GET", f"calendar/v3/calendars/c{number}/events?x={number}", (f"file:{one}", None)), Secret(f"t{one}"))
+        for number, one in enumerate(whose)
+    ]
+    for _ in range(3):
+        outcomes = await room.send(calls)
+        assert all(isinstance(outcome, Answer) and outcome.status == 200 for outcome in outcomes)
+    assert [len(asked.parts) for asked in room.google.batches].count(6) == 1
+    assert room.google.singles == ["Bearer t1"] * 9
+
+
 async def test_answers_that_are_too_large_together_are_asked_for_apart(room: Room) -> None:
     def answering(asked: Asked) -> web.Response:
         return answer(

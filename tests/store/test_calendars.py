@@ -7,8 +7,9 @@ import asyncpg
 import pytest
 
 from syncer.model.errors import StoreRefused, StoreUnavailable
-from syncer.store import calendars, tenants
+from syncer.store import calendars, roster, tenants
 from syncer.store.database import Database, translated
+from syncer.store.roster import Moved
 from tests.store.rows import Held, a_drop, a_page, add_tenant, connected
 
 NONSENSE = [
@@ -124,11 +125,29 @@ async def test_a_page_says_whether_details_are_seen(held: Held, sees: bool) -> N
     assert [row["sees_details"] for row in rows] == [sees, None]
 
 
-async def test_a_moved_token_is_saved_only_over_the_one_it_follows(held: Held) -> None:
-    await calendars.save_tokens(held.database, held.lease, [(held.key, "older", "newer")])
+async def test_a_moved_token_is_saved_for_the_read_that_it_goes_back_to(held: Held) -> None:
+    generation = await held.database.value("SELECT max(generation) FROM syncer.calendar")
+    for other in (generation - 1, generation + 1):
+        await roster.save_tokens(held.database, held.lease, [Moved(held.key, other, "newer")])
     assert await held.database.value("SELECT max(sync_token) FROM syncer.calendar") == "token"
-    await calendars.save_tokens(held.database, held.lease, [(held.key, "token", "newer")])
+    await roster.save_tokens(held.database, held.lease, [Moved(held.key, generation, "newer")])
     assert await held.database.value("SELECT max(sync_token) FROM syncer.calendar") == "newer"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE syncer.calendar SET is_full_read = true",
+        "UPDATE syncer.calendar SET page_token = 'p'",
+        "UPDATE syncer.calendar SET sync_token = NULL, is_full_read = true",
+    ],
+    ids=["full read", "page", "asked for"],
+)
+async def test_a_moved_token_is_not_saved_over_a_read_under_way(held: Held, change: str) -> None:
+    generation = await held.database.value("SELECT max(generation) FROM syncer.calendar")
+    await held.database.run(change)
+    await roster.save_tokens(held.database, held.lease, [Moved(held.key, generation, "newer")])
+    assert await held.database.value("SELECT count(*) FROM syncer.calendar WHERE sync_token = 'newer'") == 0
 
 
 @pytest.mark.parametrize(

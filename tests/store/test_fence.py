@@ -10,8 +10,9 @@ import pytest
 from syncer.model.calendar import Lease
 from syncer.model.conference import State
 from syncer.model.errors import FencedOut
-from syncer.store import calendars, conferences
+from syncer.store import calendars, conferences, roster
 from syncer.store.conferences import Noted, Told, WroteBack
+from syncer.store.roster import Moved
 from tests.store.rows import NOW, Held, a_drop, a_page, an_event, sql_of
 
 Write = Callable[[Held, Lease], Awaitable[None]]
@@ -55,7 +56,7 @@ async def wrote_back(held: Held, lease: Lease) -> None:
 
 
 async def save_tokens(held: Held, lease: Lease) -> None:
-    await calendars.save_tokens(held.database, lease, [(held.key, "token", "newer")])
+    await roster.save_tokens(held.database, lease, [Moved(held.key, 1, "newer")])
 
 
 WRITES = [commit, drop, fail, restart, recover, record, wrote_back, save_tokens]

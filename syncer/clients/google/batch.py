@@ -102,12 +102,13 @@ class _Way(IntEnum):
 
 
 class _Unfit(Exception):
-    """The endpoint does not take a batch that goes this way. way: what to do instead."""
+    """The endpoint does not take a batch like this one. way: what to do instead. is_missing: it takes none at all."""
 
-    def __init__(self, way: _Way, error: OutsideError) -> None:
+    def __init__(self, way: _Way, error: OutsideError, *, is_missing: bool = False) -> None:
         super().__init__()
         self.way = way
         self.error = error
+        self.is_missing = is_missing
 
 
 class _TooMuch(Exception):
@@ -128,6 +129,7 @@ class Batches:
         self._turns = asyncio.Semaphore(at_once)
         self._way = _Way.MIXED
         self._way_until = 0.0
+        self._works_by_subject = False
         self.size = Size(most)
 
     async def send(self, calls: Sequence[Ready]) -> list[Outcome]:
@@ -160,9 +162,18 @@ class Batches:
             return await self._together(calls)
         except _Unfit as unfit:
             self._step_down(unfit)
+            size = 1 if unfit.way is _Way.SINGLE else len(calls)
         except _TooMuch:
             self.size.refused(len(calls))
-        return await self.send(calls)
+            size = len(calls) // 2
+        return await self._in_parts(calls, size)
+
+    async def _in_parts(self, calls: Sequence[Ready], size: int) -> list[Outcome]:
+        """Sends them again, never in as large a batch: what is refused whatever its size comes to an end so."""
+        if size == len(calls):
+            return await self.send(calls)
+        parts = [await self._send(calls[at : at + size]) for at in range(0, len(calls), size)]
+        return [outcome for part in parts for outcome in part]
 
     async def _alone(self, call: Call, token: Secret) -> Outcome:
         headers: dict[str, str | Secret] = {"Authorization": bearer(token)}
@@ -196,6 +207,7 @@ class Batches:
             raise _TooMuch from None
         except OutsideError as error:
             return [Lost(_nobodys(error), is_shared=True)] * len(calls)
+        self._works_by_subject = self._works_by_subject or way is _Way.BY_SUBJECT
         self.size.answered(len(calls), asyncio.get_running_loop().time() - began)
         return outcomes
 
@@ -218,7 +230,10 @@ class Batches:
         return self._way
 
     def _step_down(self, unfit: _Unfit) -> None:
+        if unfit.way is _Way.SINGLE and self._works_by_subject and not unfit.is_missing:
+            return  # this subject's batch was refused, and others' are taken
         if unfit.way > self._way:
+            self._works_by_subject = False
             self._way, self._way_until = unfit.way, asyncio.get_running_loop().time() + _AGAIN_SECONDS
             instead = "by subject" if unfit.way is _Way.BY_SUBJECT else "one by one"
             log.warning("batches are refused", reason=str(unfit.error), instead=instead)
@@ -230,7 +245,7 @@ def _unfit(status: int, error: OutsideError, way: _Way) -> Exception:
     Several are under way at a time: one step down from how this one went, however many say so.
     """
     if status in _NO_ENDPOINT:
-        return _Unfit(_Way.SINGLE, error)
+        return _Unfit(_Way.SINGLE, error, is_missing=True)
     if isinstance(error, TokenRefused | AccessDenied):
         return _Unfit(_Way.BY_SUBJECT if way is _Way.MIXED else _Way.SINGLE, error)
     return _TooMuch() if status in _TOO_MUCH else error

@@ -201,19 +201,14 @@ WITH moment AS MATERIALIZED (
     LEFT JOIN lost l ON l.tenant_id = h.tenant_id AND l.meeting_id = h.meeting_id
     ORDER BY h.place, h.part, h.event_id
 ), moved AS (
-    -- is_overtaken: while this read was under way somebody has asked for another from the start, which is still due.
+    -- Where somebody has asked meanwhile for a read from the start, the cursor stays forgotten: see the row's trigger.
     UPDATE syncer.calendar c
-    SET sync_token = CASE WHEN p.is_overtaken THEN NULL ELSE p.sync_token END,
-        page_token = CASE WHEN p.is_overtaken THEN NULL ELSE p.page_token END,
-        generation = p.generation, is_full_read = p.is_overtaken OR p.is_full_read,
+    SET sync_token = p.sync_token, page_token = p.page_token, generation = p.generation, is_full_read = p.is_full_read,
         read_from = p.read_from, pin = p.pin, time_zone = coalesce(p.time_zone, c.time_zone),
         sees_details = coalesce(p.sees_details, c.sees_details),
         state = CASE WHEN c.state = 'parked' THEN 'active' ELSE c.state END,
         failures = 0, reason = NULL, next_look_at = NULL, changed_at = p.at
-    FROM (SELECT page.*, moment.*, now.is_full_read AND now.sync_token IS NULL AND now.page_token IS NULL
-                 AND now.generation >= page.generation AS is_overtaken
-          FROM page JOIN syncer.calendar now USING (tenant_id, calendar_id), moment) AS p
-    WHERE c.tenant_id = p.tenant_id AND c.calendar_id = p.calendar_id
+    FROM (SELECT * FROM page, moment) AS p WHERE c.tenant_id = p.tenant_id AND c.calendar_id = p.calendar_id
 )
 SELECT ARRAY (SELECT a.place FROM asked a JOIN fence f USING (project_id, owner, epoch)) AS ours,
        array_agg(t.place) AS places, array_agg(t.conference_id) AS conference_ids
@@ -274,18 +269,3 @@ WITH asked AS MATERIALIZED (
 UPDATE syncer.calendar c
 SET state = CASE WHEN c.state = 'parked' THEN 'active' ELSE c.state END, reason = NULL, failures = 0, next_look_at = NULL
 FROM turn t WHERE c.tenant_id = t.tenant_id AND c.calendar_id = t.calendar_id RETURNING t.place;
-
--- name: save_tokens
--- Sync tokens that moved though nothing had changed; the old ones would have stayed valid.
--- $1 project_id, $2 owner, $3 epoch, $4 jsonb [{tenant_id, calendar_id, old_token, sync_token}]. Rows: none.
--- Index: calendar_pkey.
-WITH fence AS MATERIALIZED (
-    SELECT project_id FROM syncer.lease WHERE project_id = $1 AND owner = $2 AND epoch = $3 FOR KEY SHARE
-), turn AS MATERIALIZED (
-    SELECT m.* FROM jsonb_to_recordset($4) AS m(tenant_id bigint, calendar_id bigint, old_token text, sync_token text)
-    CROSS JOIN fence
-    JOIN syncer.calendar c USING (tenant_id, calendar_id)
-    WHERE c.sync_token = m.old_token ORDER BY c.tenant_id, c.calendar_id FOR NO KEY UPDATE OF c
-)
-UPDATE syncer.calendar c SET sync_token = m.sync_token
-FROM turn m WHERE c.tenant_id = m.tenant_id AND c.calendar_id = m.calendar_id AND c.sync_token = m.old_token;

@@ -4,7 +4,7 @@
 -- Has the provider asked again at once about one meeting of a tenant, or about all that it refused or failed. Each gets
 -- a version of its own, so that what was refused is a new call. What the guard holds stays held: `release` is for that.
 -- $1 tenant slug text, $2 meeting_id text or NULL. Rows: one; retried and guarded bigint, has_tenant and is_known boolean
--- (whether such a meeting was found). Locks by meeting, as the workers' commits do. Index: conference_pkey.
+-- (whether such a meeting was found). Locks in the order of the workers' commits. Index: conference_pkey.
 WITH mine AS MATERIALIZED (
     SELECT tenant_id FROM syncer.tenant WHERE slug = $1
 ), found AS MATERIALIZED (
@@ -12,7 +12,7 @@ WITH mine AS MATERIALIZED (
     FROM syncer.conference c JOIN mine USING (tenant_id)
     WHERE c.meeting_id = $2
        OR $2 IS NULL AND c.state IN ('live', 'leaving', 'held', 'gone') AND (c.failures > 0 OR c.reason IS NOT NULL)
-    ORDER BY c.meeting_id FOR UPDATE OF c
+    ORDER BY c.tenant_id, c.conference_id FOR UPDATE OF c
 ), retried AS (
     UPDATE syncer.conference c
     SET state = CASE WHEN c.state = 'held' THEN 'leaving' ELSE c.state END, reason = NULL, failures = 0,

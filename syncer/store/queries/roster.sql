@@ -31,13 +31,19 @@ WHERE t.project_id = $1 AND c.state = 'paused' AND c.revision >= $2::bigint::tex
   AND c.revision < pg_snapshot_xmax(pg_current_snapshot());
 
 -- name: save_tokens
--- Sync tokens that moved though nothing had changed. Not where a full read was asked for meanwhile, or is under way.
--- $1 project_id, $2 owner uuid, $3 epoch, $4 tenant ids bigint[], $5 calendar ids bigint[], $6 tokens text[].
--- Rows: none. Index: calendar_pkey.
+-- Sync tokens that moved though nothing had changed. Not where another read from the start was asked for meanwhile, is
+-- under way or was made.
+-- $1 project_id, $2 owner uuid, $3 epoch, $4 tenant ids bigint[], $5 calendar ids bigint[], $6 generations bigint[],
+-- $7 tokens text[]. Rows: none. Index: calendar_pkey.
 WITH fence AS MATERIALIZED (
     SELECT project_id FROM syncer.lease WHERE project_id = $1 AND owner = $2 AND epoch = $3 FOR KEY SHARE
+), turn AS MATERIALIZED (
+    SELECT m.* FROM unnest($4::bigint[], $5::bigint[], $6::bigint[], $7::text[])
+        AS m(tenant_id, calendar_id, generation, sync_token)
+    CROSS JOIN fence
+    JOIN syncer.calendar c USING (tenant_id, calendar_id)
+    WHERE c.generation = m.generation ORDER BY c.tenant_id, c.calendar_id FOR NO KEY UPDATE OF c
 )
 UPDATE syncer.calendar c SET sync_token = m.sync_token
-FROM fence, unnest($4::bigint[], $5::bigint[], $6::text[]) AS m(tenant_id, calendar_id, sync_token)
-WHERE c.tenant_id = m.tenant_id AND c.calendar_id = m.calendar_id
+FROM turn m WHERE c.tenant_id = m.tenant_id AND c.calendar_id = m.calendar_id AND c.generation = m.generation
   AND c.sync_token IS NOT NULL AND c.page_token IS NULL AND NOT c.is_full_read;
