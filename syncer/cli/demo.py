@@ -136,7 +136,7 @@ def _milliseconds(value: float | None) -> str:
 def _sentences(report: "Report") -> Iterator[str]:
     told = report.as_json()
     yield ""
-    yield f"Faults: {', '.join(_spoken(told['faults_by_kind']))}."
+    yield from _faults(told["faults_by_kind"])
     yield (
         f"{output.counted(told['google_requests'], 'request')} to Google, "
         f"{output.counted(told['provider_calls'], 'call')} to the provider, "
@@ -156,11 +156,14 @@ def _sentences(report: "Report") -> Iterator[str]:
     yield from _verdict(report)
 
 
-def _spoken(faults: dict[str, int]) -> Iterator[str]:
-    from syncer.simulator.demo.faults import SPOKEN
+def _faults(faults: dict[str, int]) -> Iterator[str]:
+    """A sentence for each side that showed faults."""
+    from syncer.simulator.demo.kinds import SPOKEN
 
-    for kind, count in faults.items():
-        yield output.counted(count, *SPOKEN[kind])
+    for whose, words in SPOKEN.items():
+        counted = [output.counted(faults[kind], *said) for kind, said in words.items() if kind in faults]
+        if counted:
+            yield f"{whose}: {', '.join(counted)}."
 
 
 def _verdict(report: "Report") -> Iterator[str]:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,9 @@ from syncer.cli.demo import show
 from syncer.embedded import folders
 from syncer.model.errors import OperatorError
 from syncer.settings import Settings
-from syncer.simulator.demo import faults as demo_faults
+from syncer.simulator.conferencing import changes as vendor_changes
+from syncer.simulator.conferencing import faults as vendor_faults
+from syncer.simulator.demo import kinds as demo_kinds
 from syncer.simulator.demo import latency, remains
 from syncer.simulator.demo.claim import claimed
 from syncer.simulator.demo.latency import Diaries, Followed
@@ -31,6 +34,7 @@ from syncer.simulator.demo.staging import staged
 from syncer.simulator.demo.wishes import Wishes
 from syncer.simulator.demo.worker import Worker
 from syncer.simulator.google import faults as google_faults
+from syncer.simulator.google import quotas
 from syncer.simulator.judge.verdict import Finding, Standing, Verdict
 from syncer.simulator.people.record import Edit, Kind, Meant, Reference
 from syncer.store.database import Database
@@ -132,9 +136,30 @@ def test_a_kind_that_never_happened_fails_the_demo() -> None:
 
 
 def test_every_kind_of_fault_that_a_simulator_knows_strikes_in_a_demo_and_has_words() -> None:
-    ours = {**demo_faults.GOOGLE, **demo_faults.BATCHES}
-    assert set(ours) == set(google_faults.KINDS)
-    assert {*ours.values(), *demo_faults.VENDOR.values()} <= demo_faults.SPOKEN.keys()
+    spoken = {name for words in demo_kinds.SPOKEN.values() for name in words}
+    limits = {field.name for field in fields(quotas.Limits)} - {"calendar_seconds"}
+
+    assert set(demo_kinds.GOOGLE) == set(google_faults.KINDS)
+    assert set(demo_kinds.QUOTAS) == {*limits, "use_limit"}
+    assert set(demo_kinds.VENDOR) == {fault.value for fault in vendor_faults.Fault}
+    assert set(demo_kinds.CHANGES) == {mishap.value for mishap in vendor_changes.Mishap}
+    names = (demo_kinds.GOOGLE, demo_kinds.QUOTAS, demo_kinds.VENDOR, demo_kinds.CHANGES)
+    struck = {name for kinds in names for name in kinds.values()}
+    assert spoken == {*struck, *demo_kinds.ACCESS, demo_kinds.HEAVY_PATCH, demo_kinds.KILLED}
+
+
+async def test_where_a_worker_takes_calls_is_known_anew_after_each_start(tmp_path: Path) -> None:
+    worker = Worker({"SYNCER_DATABASE_URL": "nowhere"}, tmp_path / "worker.log")
+    said = '{{"where":"http://127.0.0.1:{port}","event":"taking calls"}}\n'
+    worker.log_path.write_text(said.format(port=1), "utf-8")
+    await worker.start()
+
+    assert worker.address() is None
+    with worker.log_path.open("a", encoding="utf-8") as log:
+        log.write(said.format(port=2))
+    assert worker.address() == "http://127.0.0.1:2"
+    await worker.kill()
+    assert worker.address() is None
 
 
 def test_a_wrong_meeting_fails_the_demo_and_its_edit_does_not_follow() -> None:
@@ -323,6 +348,9 @@ def test_every_meeting_follows_and_nothing_stays_behind(
     assert (code, told["converged"], told["unsettled"], told["missing"]) == (0, True, None, [])
     assert told["held"] == told["released"] >= 25
     assert told["conflicts_412"] > 0
+    names = {name for words in demo_kinds.SPOKEN.values() for name in words} - {demo_kinds.KILLED}
+    assert names <= told["faults_by_kind"].keys()
+    assert all(told["faults_by_kind"].values())
     for table in ("tenant", "project", "provider_account", "test_clock", "history"):
         assert fetch(database, f"SELECT count(*) FROM syncer.{table}") == 0  # noqa: S608
 

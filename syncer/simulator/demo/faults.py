@@ -4,180 +4,216 @@ from __future__ import annotations
 
 import time
 from asyncio import sleep
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from syncer.simulator.demo.kinds import BATCHES, CALLS, CHANGES, GOOGLE, HEAVY_PATCH, QUOTAS, VENDOR
 from syncer.simulator.demo.town import Town
-from syncer.simulator.demo.trouble import CALENDAR_LOST, DELEGATION_WITHDRAWN
-
-GOOGLE = {
-    "expire_sync_token": "google_410",
-    "touch_before_patch": "google_412",
-    "server_error": "google_5xx",
-    "rate_limited": "google_rate_limit",
-    "token_refused": "google_401",
-    "malformed_sync_token": "google_bad_sync_token",
-    "short_page": "google_short_page",
-    "empty_page": "google_empty_page",
-    "slow": "google_slow",
-    "cut_body": "google_cut",
-    "lost_answer": "google_answer_lost",
-    "token_server_error": "token_5xx",
-    "token_rate_limited": "token_429",
-}
-BATCHES = {
-    "batch_disorder": "batch_disorder",
-    "batch_part_missing": "batch_part_missing",
-    "batch_wrong_id": "batch_wrong_id",
-    "batch_truncated": "batch_truncated",
-    "batch_html": "batch_html",
-    "batch_502": "batch_502",
-    "batch_429": "batch_429",
-    "batch_403": "batch_403",
-    "batch_401": "batch_401",
-    "batch_413": "batch_413",
-}
-"""After the last three a client sends fewer calls together, or none until it starts anew."""
-VENDOR = {
-    "slow": "provider_slow",
-    "server_error": "provider_5xx",
-    "too_many": "provider_429",
-    "lost_answer": "answer_lost",
-}
-KILLED = "worker_killed"
-"""Our name for each kind, by the simulators' own."""
-
-SPOKEN = {
-    "google_410": ("expired sync token", "expired sync tokens"),
-    "google_412": ("edit just before a patch", "edits just before a patch"),
-    "google_5xx": ("error of Google's", "errors of Google's"),
-    "google_rate_limit": ("rate limit", "rate limits"),
-    "google_401": ("token refused", "tokens refused"),
-    "google_bad_sync_token": ("sync token not understood", "sync tokens not understood"),
-    "google_short_page": ("short page", "short pages"),
-    "google_empty_page": ("empty page", "empty pages"),
-    "google_slow": ("slow answer", "slow answers"),
-    "google_cut": ("answer cut off", "answers cut off"),
-    "google_answer_lost": ("answer to a write lost", "answers to writes lost"),
-    "token_5xx": ("error of the token endpoint", "errors of the token endpoint"),
-    "token_429": ("refusal of the token endpoint", "refusals of the token endpoint"),
-    "batch_disorder": ("batch answered in another order", "batches answered in another order"),
-    "batch_part_missing": ("batch with an answer missing", "batches with an answer missing"),
-    "batch_wrong_id": ("batch with a wrong id", "batches with a wrong id"),
-    "batch_truncated": ("batch that breaks off", "batches that break off"),
-    "batch_html": ("batch answered by a web page", "batches answered by a web page"),
-    "batch_502": ("batch answered 502", "batches answered 502"),
-    "batch_429": ("batch answered 429", "batches answered 429"),
-    "batch_413": ("batch answered 413", "batches answered 413"),
-    "batch_403": ("batch answered 403", "batches answered 403"),
-    "batch_401": ("batch answered 401", "batches answered 401"),
-    "provider_slow": ("slow provider answer", "slow provider answers"),
-    "provider_5xx": ("provider error", "provider errors"),
-    "provider_429": ("provider refusal (429)", "provider refusals (429)"),
-    "answer_lost": ("lost answer", "lost answers"),
-    CALENDAR_LOST: ("calendar lost and regained", "refusals of a calendar lost and regained"),
-    DELEGATION_WITHDRAWN: ("token refused for want of delegation", "tokens refused for want of delegation"),
-    KILLED: ("worker kill", "worker kills"),
-}
-"""Our names in words, for one and for several."""
+from syncer.simulator.people.record import Json
 
 _GOOGLE_CHANCE = {"expire_sync_token": 0.002, "touch_before_patch": 0.25, "server_error": 0.003}
 _VENDOR_CHANCE = {"slow": 0.05, "server_error": 0.05, "too_many": 0.03, "lost_answer": 0.05}
+_CHANGES_CHANCE = {"lost": 0.2, "doubled": 0.2}
+# Longer than the service's cycle: all calendars are due after a slow look, and are looked at together.
 _SLOW_SECONDS = 0.3
+_SLOWING_CHANCE = 0.5
+_PATCH_WEIGHT = 3
 _OF_TOKENS = ("token_server_error", "token_rate_limited")
 _OF_PATCHES = ("touch_before_patch", "lost_answer")
-_STEPPING_DOWN = ("batch_401",)
+# After these a client sends fewer calls together, or none, until it starts anew.
+STEPPING_DOWN = ("batch_413", "batch_403", "batch_401")
+_MINUTES = ("user_per_minute", "project_per_minute")
+_USUAL: Mapping[str, int | None] = {
+    "user_per_minute": 600,
+    "project_per_minute": 10_000,
+    "project_per_day": 1_000_000,
+    "calendar_writes": None,
+}
 _PATIENCE_SECONDS = 4.0
 _START_SECONDS = 20.0
-_POLL_SECONDS = 0.03
-_PAUSE_SECONDS = 0.1
+_POLL_SECONDS = 0.05
+_OK = 200
 
 
 @dataclass(slots=True)
 class Weather:
-    """The faults of a town. chance: of Google's faults, by kind."""
+    """The faults of a town. chance: of Google's faults, by kind. slowing: of slow answers beside it."""
 
     town: Town
     chance: dict[str, float] = field(default_factory=dict)
+    slowing: float = 0.0
+
+    async def gather(self) -> None:
+        """Before the service's first look: each kind that costs a client no more than a moment waits for its occasion.
+
+        A patch counts for three requests from now on.
+        """
+        await self._arm(list(CALLS))
+        settings = {"patch_weight": _PATCH_WEIGHT, "slow_seconds": _SLOW_SECONDS}
+        await self.town.google("PUT", "faults", {"settings": settings})
 
     async def begin(self) -> None:
         """The provider's faults strike soon for sure; those and some of Google's by chance from then on."""
-        self.chance = dict(_GOOGLE_CHANCE)
-        await self._arm(_OF_PATCHES)
+        await self._set_chance(_GOOGLE_CHANCE)
         chances = {"chance": _VENDOR_CHANCE, "slow_seconds": _SLOW_SECONDS}
-        await self.town.vendor("PUT", "faults", {**chances, "next": dict.fromkeys(VENDOR, 1)})
+        changes = {"chance": _CHANGES_CHANCE, "next": dict.fromkeys(CHANGES, 1)}
+        await self.town.vendor("PUT", "faults", {**chances, "next": dict.fromkeys(VENDOR, 1), "changes": changes})
 
-    async def blow(self, restart: Callable[[], Awaitable[None]]) -> None:
-        """Google's kinds strike one after the other, with time to get over each.
+    async def blow(self) -> None:
+        """Google's kinds strike that have not yet, one after the other, with time to get over each.
 
-        restart: gives the service a fresh start, which makes it send calls together again.
+        But for those after which only a fresh start makes the service send calls together as before.
         """
-        await self._looked(since=0)
-        for kind in (*GOOGLE, *BATCHES):
-            if kind not in _OF_PATCHES:
-                await self._strike(kind, restart)
+        await self._looked(since=0, seconds=_START_SECONDS)
+        for limit in _MINUTES:
+            await self.exceed(limit)
+        await self._wait(self._is_spent)
+        happened = await self._google_happened()
+        for kind in _left(happened, GOOGLE):
+            if kind not in (*_OF_PATCHES, *STEPPING_DOWN):
+                await self._strike(kind)
 
     async def insist(self, names: Sequence[str], restart: Callable[[], Awaitable[None]]) -> None:
-        """These kinds strike at the next occasion; what needs a write to Google waits for one."""
-        await self.town.vendor("PUT", "faults", {"next": {kind: 1 for kind, name in VENDOR.items() if name in names}})
-        kinds = [kind for kind, name in {**GOOGLE, **BATCHES}.items() if name in names]
+        """These kinds strike at the next occasion; what needs a write to Google waits for one.
+
+        restart: gives the service a fresh start.
+        """
+        vendor = dict.fromkeys(_kinds(VENDOR, names), 1)
+        changes = {"chance": {}, "next": dict.fromkeys(_kinds(CHANGES, names), 1)}
+        await self.town.vendor("PUT", "faults", {"next": vendor, "changes": changes})
+        for limit in _MINUTES:
+            if QUOTAS[limit] in names:
+                await self.exceed(limit)
+        kinds = _kinds(GOOGLE, names)
         for kind in kinds:
             if kind not in _OF_PATCHES:
-                await self._strike(kind, restart)
+                await self._strike(kind)
+            if kind in STEPPING_DOWN:
+                await restart()
         await self._arm([kind for kind in kinds if kind in _OF_PATCHES])
 
-    async def _arm(self, kinds: Sequence[str]) -> None:
-        # Looks come together while one of them is slow.
-        chance = {**self.chance, "slow": 0.5} if set(kinds) & BATCHES.keys() else self.chance
-        settings = {"slow_seconds": _SLOW_SECONDS}
-        await self.town.google(
-            "PUT", "faults", {"chance": chance, "next": dict.fromkeys(kinds, 1), "settings": settings}
-        )
+    async def step_down(self) -> None:
+        """Batches are refused, so that the service sends fewer calls together, and then those of one subject only."""
+        for kind in STEPPING_DOWN:
+            await self._strike(kind)
 
-    async def _strike(self, kind: str, restart: Callable[[], Awaitable[None]]) -> None:
-        """Let a kind strike and wait until it did, but not for long."""
-        happened = (await self.town.google("GET", "faults"))["happened"]
-        before, pending = happened[kind], [one for one in _OF_PATCHES if not happened[one]]
+    async def exceed(self, limit: str) -> None:
+        """Nothing is let through by this limit until it refused something; after it all is as usual."""
+        before = (await self._refused())[limit]
+
+        async def has_refused() -> bool:
+            return (await self._refused())[limit] > before
+
+        await self.limit(limit, 0)
+        await self._wait(has_refused)
+        await self.unlimit(limit)
+
+    async def limit(self, limit: str, count: int) -> None:
+        """Let so many be taken by this limit of Google's."""
+        await self.town.google("PUT", "quotas", {"limits": {limit: count}})
+
+    async def unlimit(self, limit: str) -> None:
+        """Let be taken by this limit what Google usually takes."""
+        await self.town.google("PUT", "quotas", {"limits": {limit: _USUAL[limit]}})
+
+    async def _strike(self, kind: str) -> None:
+        happened = await self._google_happened()
+        pending = _left(happened, _OF_PATCHES)
+        if kind in BATCHES:
+            self.slowing = 1.0 if kind in STEPPING_DOWN else _SLOWING_CHANCE
         await self._arm([kind, *pending])
         if kind in _OF_TOKENS:
-            await self.town.google("POST", "expire-access-tokens", {"spare_people": True})
-        deadline = time.monotonic() + _PATIENCE_SECONDS
-        while await self._count(kind) == before and time.monotonic() < deadline:  # noqa: ASYNC110 (another process)
-            await sleep(_POLL_SECONDS)
+            await self.expire_tokens()
+
+        async def has_struck() -> bool:
+            return (await self._google_happened())[kind] > happened[kind]
+
+        await self._wait(has_struck)
+        self.slowing = 0.0
         await self._arm(pending)
-        if kind in _STEPPING_DOWN:
-            await restart()
-            entries = (await self.town.google("GET", "diary?after=0"))["entries"]
-            await self._looked(since=entries[-1]["n"])
-        await sleep(_PAUSE_SECONDS)
+        # One after the other it would wait longer each time.
+        entries = (await self.town.google("GET", "diary?after=0"))["entries"]
+        await self._looked(since=entries[-1]["n"])
 
-    async def _count(self, kind: str) -> int:
-        return int((await self.town.google("GET", "faults"))["happened"][kind])
+    async def expire_tokens(self) -> None:
+        """The service's access tokens end now; people's go on."""
+        await self.town.google("POST", "expire-access-tokens", {"spare_people": True})
 
-    async def _looked(self, *, since: int) -> None:
-        """Wait until the service has looked at a calendar after that entry of the diary, but not for ever."""
-        deadline = time.monotonic() + _START_SECONDS
-        while time.monotonic() < deadline:
-            entries = (await self.town.google("GET", f"diary?after={since}"))["entries"]
-            if any(entry["actor"] == "client" and entry["kind"] == "api" for entry in entries):
-                return
+    async def _arm(self, kinds: Sequence[str]) -> None:
+        await self.town.google("PUT", "faults", {"chance": self._chances(), "next": dict.fromkeys(kinds, 1)})
+
+    async def _set_chance(self, chance: Mapping[str, float]) -> None:
+        self.chance = dict(chance)
+        await self.town.google("PUT", "faults", {"chance": self._chances()})
+
+    def _chances(self) -> dict[str, float]:
+        return {**self.chance, "slow": self.slowing} if self.slowing else self.chance
+
+    async def _refused(self) -> dict[str, int]:
+        tallies = (await self.town.google("GET", "quotas"))["tallies"]
+        return {limit: int(tallies[limit]["refused"]) for limit in QUOTAS}
+
+    async def _is_spent(self) -> bool:
+        """Whether all that was armed has struck, but what waits for a patch."""
+        armed = (await self.town.google("GET", "faults"))["next"]
+        return not any(count for kind, count in armed.items() if kind not in _OF_PATCHES)
+
+    async def _google_happened(self) -> dict[str, int]:
+        happened: dict[str, int] = (await self.town.google("GET", "faults"))["happened"]
+        return happened
+
+    async def _wait(self, is_so: Callable[[], Awaitable[bool]], seconds: float = _PATIENCE_SECONDS) -> None:
+        deadline = time.monotonic() + seconds
+        while not await is_so() and time.monotonic() < deadline:  # noqa: ASYNC110 (another process)
             await sleep(_POLL_SECONDS)
+
+    async def _looked(self, *, since: int, seconds: float = _PATIENCE_SECONDS) -> None:
+        """Wait until the service has looked at a calendar after that entry of the diary, but not for ever."""
+
+        async def has_looked() -> bool:
+            entries = (await self.town.google("GET", f"diary?after={since}"))["entries"]
+            return any(_is_good_look(entry) for entry in entries)
+
+        await self._wait(has_looked, seconds)
 
     async def calm(self) -> None:
         """Nothing strikes by chance any more."""
-        self.chance = {}
-        await self.town.vendor("PUT", "faults", {"chance": {}, "next": {}})
+        self.slowing = 0.0
+        await self._set_chance({})
+        await self.town.vendor("PUT", "faults", {"chance": {}, "next": {}, "changes": {"chance": {}, "next": {}}})
 
     async def end(self) -> None:
         """No more faults."""
-        self.chance = {}
-        for control in (self.town.google, self.town.vendor):
-            await control("PUT", "faults", {"chance": {}, "next": {}})
+        await self.calm()
+        await self.town.google("PUT", "faults", {"chance": {}, "next": {}})
 
     async def happened(self) -> dict[str, int]:
         """How often each kind happened, by our name."""
-        google, vendor = await self.town.google("GET", "faults"), await self.town.vendor("GET", "faults")
-        return {**_named({**GOOGLE, **BATCHES}, google["happened"]), **_named(VENDOR, vendor["happened"])}
+        vendor = await self.town.vendor("GET", "faults")
+        return {
+            **_named(GOOGLE, await self._google_happened()),
+            **_named({limit: QUOTAS[limit] for limit in _MINUTES}, await self._refused()),
+            HEAVY_PATCH: await self._patches(),
+            **_named(VENDOR, vendor["happened"]),
+            **_named(CHANGES, vendor["changes"]["happened"]),
+        }
+
+    async def _patches(self) -> int:
+        entries = (await self.town.google("GET", "diary?after=0"))["entries"]
+        return sum(entry["actor"] == "client" and entry["method"] == "PATCH" for entry in entries)
+
+
+def _is_good_look(entry: Json) -> bool:
+    is_look = entry["actor"] == "client" and entry["kind"] == "api" and entry["event_id"] is None
+    return is_look and entry["status"] == _OK and "batch_fault" not in entry
+
+
+def _kinds(names: Mapping[str, str], wanted: Sequence[str]) -> list[str]:
+    return [kind for kind, name in names.items() if name in wanted]
+
+
+def _left(happened: Mapping[str, int], kinds: Iterable[str]) -> list[str]:
+    return [kind for kind in kinds if not happened[kind]]
 
 
 def _named(names: Mapping[str, str], happened: Mapping[str, int]) -> dict[str, int]:

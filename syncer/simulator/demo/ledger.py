@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from syncer.model.errors import StoreError
 from syncer.simulator.people.record import Json
-from syncer.store import tenants
+from syncer.store import retries, tenants
 from syncer.store.database import Database
 
 _COUNT = """
@@ -65,6 +65,10 @@ class Ledger:
     async def resume(self, tenant: str) -> None:
         """Have a tenant's parked calendars looked at at once."""
         await tenants.set_state(self.database, tenant, "active")
+
+    async def retry(self, tenant: str) -> None:
+        """Have a tenant's meetings tried again at once that failed."""
+        await retries.retry(self.database, tenant)
 
     async def make_clock_settable(self) -> timedelta | None:
         """Mark the database as one for tests; gives the shift that a mark had before, None without one."""

@@ -6,14 +6,15 @@ import random
 import time
 from asyncio import CancelledError, TaskGroup, create_task, sleep
 from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from syncer.model.errors import OperatorError
 from syncer.simulator.demo import latency
-from syncer.simulator.demo.faults import KILLED, Weather
+from syncer.simulator.demo.faults import Weather
+from syncer.simulator.demo.kinds import KILLED
 from syncer.simulator.demo.latency import Diaries
 from syncer.simulator.demo.report import Clearing, Report, Size
 from syncer.simulator.demo.staging import FURNITURE, GRACE, Stage
@@ -31,9 +32,11 @@ from syncer.simulator.people.world import instant
 
 CLEARED = 25
 MOST_JUMPS, LEAST_JUMPS, EDITS_A_JUMP = 12, 3, 12
-_EDITING_SECONDS = 6.0
+_EDITING_SECONDS = 5.0
 _LONGEST_PACE_SECONDS = 1.0
 _POLL_SECONDS = 0.25
+_TELL_SECONDS = 0.1
+CHANGES_PATH = "/v1/conferences/changes"
 _QUIET_SECONDS = 60.0
 _QUIET_SECONDS_A_MEETING = 0.2
 _CLOCK_SECONDS = 30.0
@@ -125,48 +128,58 @@ def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
 
 async def _acts(run: Run) -> None:
     await _furnish(run)
+    await run.weather.gather()
     await run.stage.worker.start()
-    async with _faults(run):
-        await run.quiet("Waiting until every meeting is as its event says")
-        await run.weather.begin()
-        if run.stage.exports:
-            await _edit_through_the_years(run)
-        else:
-            await _edit(run, 1.0)
-        await run.weather.calm()
-        await run.quiet("Waiting until every meeting follows its event")
-        await _clear(run)
-    await _complete(run)
-    await run.weather.end()
-    await _take_access_away(run)
+    async with _beside(_keep_told(run)):
+        async with _beside(run.weather.blow()):
+            await run.quiet("Waiting until every meeting is as its event says")
+            await run.weather.begin()
+            if run.stage.exports:
+                await _edit_through_the_years(run)
+            else:
+                await _edit(run, 1.0)
+            await run.weather.calm()
+            await run.quiet("Waiting until every meeting follows its event")
+            await _clear(run)
+        await _take_access_away(run)
+        await _complete(run)
+        await run.weather.end()
 
 
 async def _take_access_away(run: Run) -> None:
-    """A calendar and a delegation are lost and regained: nothing is forgotten, and nothing goes, meanwhile."""
+    """Calendars, grants, users and delegations are lost and regained: nothing is forgotten, and nothing goes."""
     run.audience.tell("Taking access away and giving it back")
-    trouble = Trouble(run.stage)
-    run.noticed = await trouble.befall()
-    is_right = run.is_right(frozenset())
-
-    async def is_mended() -> bool:
-        await trouble.resume()
-        return await is_right()
-
-    awaited = "Waiting until every meeting follows again"
-    run.audience.tell(awaited)
-    await run.until(is_mended, awaited, _QUIET_SECONDS)
+    await run.weather.end()
+    trouble = Trouble(run.stage, run.crowd, run.weather)
+    await trouble.befall()
+    run.noticed = trouble.met
+    await trouble.mend()
+    await run.quiet("Waiting until every meeting follows again")
 
 
 @asynccontextmanager
-async def _faults(run: Run) -> AsyncIterator[None]:
-    """Google's faults strike one after the other while the block lasts, or until each has."""
-    blowing = create_task(run.weather.blow(_restart(run)))
+async def _beside(work: Coroutine[None, None, None]) -> AsyncIterator[None]:
+    """Something that goes on while the block lasts, or until it is done."""
+    task = create_task(work)
     try:
         yield
     finally:
-        blowing.cancel()
+        task.cancel()
         with suppress(CancelledError):
-            await blowing
+            await task
+
+
+async def _keep_told(run: Run) -> None:
+    """Tell the provider whom to tell of changes, again after each start of the worker: its port is another then."""
+    told = None
+    while True:
+        address = run.stage.worker.address()
+        if address not in (None, told):
+            for tenant in run.stage.town.accounts:
+                body = {"url": f"{address}{CHANGES_PATH}", "tenant": tenant}
+                await run.stage.town.vendor("PUT", f"accounts/{tenant}/changes", body)
+            told = address
+        await sleep(_TELL_SECONDS)
 
 
 def _restart(run: Run) -> Callable[[], Awaitable[None]]:

@@ -25,7 +25,7 @@ from syncer.simulator.demo.town import SOLUTION, Town
 from syncer.simulator.demo.wishes import Wishes
 from syncer.simulator.demo.worker import Worker
 from syncer.simulator.ics import Export
-from syncer.simulator.people.record import Place
+from syncer.simulator.people.record import Json, Place
 from syncer.store import migrate, tenants
 from syncer.store.database import Database
 from syncer.store.tenants import NewCalendar, NewTenant
@@ -39,7 +39,7 @@ _READ_BACKS_A_SECOND = 200
 _WORKER = {
     "SYNCER_PRIVATE_NETWORKS": "127.0.0.0/8",
     "SYNCER_CYCLE_SECONDS": "0.25",
-    "SYNCER_RELIST_SECONDS": "0.5",
+    "SYNCER_RELIST_SECONDS": "0.3",
     "SYNCER_RESCUE_SECONDS": "0.3",
     "SYNCER_LEASE_SECONDS": "2",
     "SYNCER_LISTEN": "127.0.0.1:0",
@@ -66,6 +66,15 @@ class Stage:
         """Make it `at` for both simulators and the database; the worker learns it from there."""
         self.town.clock.set(at)
         await self.ledger.set_clock(at)
+
+    def credential(self, name: str) -> Json:
+        """A credential of Google's that the service has."""
+        found: Json = json.loads((self.folder / f"{name}.google").read_text("utf-8"))
+        return found
+
+    def keep(self, name: str, credential: Json) -> None:
+        """Give the service a credential of Google's, in place of the one of that name."""
+        _keep(self.folder, f"{name}.google", json.dumps(credential))
 
 
 @asynccontextmanager
@@ -148,23 +157,26 @@ def _cleared(places: tuple[Place, ...]) -> Place:
 async def _enrol(ledger: Ledger, town: Town, folder: Path) -> None:
     """Give the project its tenants and calendars, each credential as a file of its own.
 
-    Every other tenant delegates to a service account; the others have a grant of their first person's, and their
-    last calendar one of its own.
+    Every other tenant delegates to a service account; the others have a grant of their first person's. The last
+    calendar of each has a grant of its own.
     """
     for number, (slug, account) in enumerate(town.accounts.items()):
         own = [place for place in town.world.places if place.tenant == slug]
+        delegates = number % 2 == 0
         _keep(folder, f"{slug}.vendor", account["webhook_secret"])
-        if number % 2 == 0:
-            _keep(folder, f"{slug}.google", await _delegation(town, slug))
-            calendars = [NewCalendar(place.calendar_id, subject=place.owner) for place in own]
-        else:
-            _keep(folder, f"{slug}.google", await _grant(town, own[0].owner))
-            _keep(folder, f"{slug}.last.google", await _grant(town, own[-1].owner))
-            calendars = [NewCalendar(place.calendar_id) for place in own[:-1]]
-            calendars.append(NewCalendar(own[-1].calendar_id, credential=f"file:{slug}.last.google"))
+        _keep(folder, f"{slug}.google", await (_delegation(town, slug) if delegates else _grant(town, own[0].owner)))
+        _keep(folder, f"{own_grant(slug)}.google", await _grant(town, own[-1].owner))
+        calendars = [
+            NewCalendar(place.calendar_id, subject=place.owner if delegates else None) for place in own[:-1]
+        ] + [NewCalendar(own[-1].calendar_id, credential=f"file:{own_grant(slug)}.google")]
         await tenants.add_tenant(ledger.database, _tenant(ledger.project, slug, account["webhook_url"]))
         for calendar in calendars:
             await tenants.add_calendar(ledger.database, slug, calendar)
+
+
+def own_grant(tenant: str) -> str:
+    """The name of the credential that a tenant's last calendar has for itself."""
+    return f"{tenant}.last"
 
 
 async def _delegation(town: Town, slug: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import shutil
 import signal
 import sys
@@ -18,6 +19,9 @@ from syncer.model.errors import OperatorError
 _LAUNCHER = str(Path(embedded.__file__).with_name("launch.py"))
 _STOP_SECONDS = 10.0
 _LAST_LINES = 5
+_ADDRESS = re.compile(rb'"where":"(http://[^"]+)","event":"taking calls"')
+# What is said before it takes calls is less.
+_FIRST_BYTES = 65_536
 
 
 class Worker:
@@ -32,11 +36,13 @@ class Worker:
         self._starting = asyncio.Lock()
         self.log_path = log_path
         self.kills = 0
+        self._log_begins = 0
 
     async def start(self) -> None:
         """Start it, unless it runs."""
         async with self._starting:
             if self._process is None:
+                self._log_begins = self.log_path.stat().st_size if self.log_path.exists() else 0
                 self._process = await self._started()
 
     async def _started(self) -> Process:
@@ -76,6 +82,15 @@ class Worker:
             raise OperatorError(
                 f"The worker ended by itself with code {self._process.returncode}; its last words: " + " / ".join(lines)
             )
+
+    def address(self) -> str | None:
+        """Where the one that runs now takes calls, as its log says; None until then. With no slash at the end."""
+        if self._process is None or not self.log_path.exists():
+            return None
+        with self.log_path.open("rb") as log:
+            log.seek(self._log_begins)
+            said = _ADDRESS.search(log.read(_FIRST_BYTES))
+        return said[1].decode() if said else None
 
     def kept_log(self) -> Path:
         """A copy of its log that outlives the stage."""

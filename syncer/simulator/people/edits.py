@@ -172,13 +172,16 @@ async def undelete(person: Person, where: Reference) -> Edit:
 async def duplicate(person: Person, where: Reference) -> Edit:
     """A second event with the same conference, copied whole; now and then on another calendar.
 
-    Only of events that stood there before: of two that are new on two calendars either may be seen first.
+    Only of events that stood there before, and all copies of one on one calendar: of two that are new on two calendars
+    either may be seen first.
     """
     world = person.world
     event, meant = await _event(person, where), world.record.meant[where]
     elsewhere = world.neighbours(person.place)[:1] if where in world.settled else []
     places = [person.place] * 3 + elsewhere
     place = person.chance.choice(places)
+    copies = [copy for copy, other in world.record.meant.items() if copy in world.copies and _is_same(other, meant)]
+    place = world.place_of(copies[0]) if copies else place
     copy = Reference(where.tenant, place.calendar_id, new_id(person.chance))
     copied = ("description", "location", "start", "end", "conferenceData")
     body: Json = {name: event[name] for name in copied if name in event}
@@ -189,6 +192,10 @@ async def duplicate(person: Person, where: Reference) -> Edit:
     world.copies.add(copy)
     meant = replace(meant, title=f"Copy of {meant.title}", guests=0)
     return Edit(Kind.DUPLICATE, copy, str(meant.meeting_id), sent_ms, now_ms(), made.get("etag"), meant)
+
+
+def _is_same(one: Meant, other: Meant) -> bool:
+    return one.meeting_id == other.meeting_id
 
 
 async def move_calendar(person: Person, where: Reference) -> Edit:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from urllib.parse import quote
 
 import aiohttp
@@ -13,6 +13,7 @@ from syncer.simulator.people.record import Json
 PEOPLE = {"X-Simulator-People": "1"}
 _REQUEST = aiohttp.ClientTimeout(total=30)
 _OK = 299
+_TOKEN_IS_OVER = 401
 
 
 class Turned(Exception):
@@ -55,9 +56,17 @@ class Google:
         """The JSON answer, empty for 204. path: after `calendar/v3/`. Raises Turned for any refusal."""
         if not self._token:
             self._token = await self._access_token()
-        sent = {"Authorization": f"Bearer {self._token}", **PEOPLE, **(headers or {})}
-        asked = _Asked(method, f"{self._root}calendar/v3/{path}", sent, query, body)
-        return await _answer(self._session, asked)
+        asked = _Asked(method, f"{self._root}calendar/v3/{path}", {**PEOPLE, **(headers or {})}, query, body)
+        try:
+            return await _answer(self._session, self._signed(asked))
+        except Turned as turned:
+            if turned.status != _TOKEN_IS_OVER:
+                raise
+        self._token = await self._access_token()
+        return await _answer(self._session, self._signed(asked))
+
+    def _signed(self, asked: _Asked) -> _Asked:
+        return replace(asked, headers={"Authorization": f"Bearer {self._token}", **asked.headers})
 
     async def events(self, calendar_id: str) -> list[Json]:
         """All live entries of a calendar, series as masters and exceptions."""
