@@ -65,7 +65,7 @@ OURS = (
     Ours("share", "quiet", World(10_000), {"looks": "share"}),
     Ours("tokens", "tokens", World(SUBJECTS, has_own_subjects=True)),
     Ours("changed", "changed", World(2_000), {"looks": "changed", **_SILENT}),
-    Ours("pushed", "pushed", World(5_000), {"looks": "pushed"}),
+    Ours("pushed", "pushed", World(1_000), {"looks": "pushed"}),
     Ours("pages", "pages", World(20, is_read=False), _SILENT),
     Ours("stall", "stall", World(10, is_read=False), _SILENT),
     Ours("delay", "delay", World(1_000), {"looks": "single"}),

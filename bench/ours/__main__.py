@@ -16,9 +16,13 @@ from syncer import telemetry
 
 # So short that something is always due, and so long that hardly anything ever is.
 _SATURATED, _RARE = 0.05, 3600.0
-_CONFERENCE_CYCLE, _IDLE_CYCLE = 1.0, 2.0
+_IDLE_CYCLE = 2.0
+# More than there are changes, so that work never runs out; a look that finds none costs a fraction of one that does.
+_CONFERENCE_LOOKS_A_SECOND = 1500
 # For rows in which the provider answers nothing: no push may run into its deadline.
 _SILENT = {"request_seconds": 600.0, "rescue_seconds": 3600.0}
+# As an operator sets it for a provider that answers at once.
+_QUICK = {"pushes_per_provider": 200}
 _DELAYS = 100
 _WRITTEN = "SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::bigint"
 _COMMITTED = "SELECT sum(wanted_version)::bigint FROM syncer.conference"
@@ -58,8 +62,8 @@ async def changed(place: Place, calendars: int, seconds: float) -> Figures:
 
 async def pushed(place: Place, calendars: int, seconds: float) -> Figures:
     """Changed meetings, each with one call to the provider and one conditional patch."""
-    async with working(place, cycle_seconds=_CONFERENCE_CYCLE) as worker:
-        await worker.until(lambda counts: counts["patches"] >= calendars // 2)
+    async with working(place, cycle_seconds=calendars / _CONFERENCE_LOOKS_A_SECOND, **_QUICK) as worker:
+        await worker.until(lambda counts: counts["patches"] >= calendars)
         return await worker.window(seconds, "patches", pushed=_PUSHED)
 
 

@@ -14,7 +14,9 @@ import msgspec
 from bench.ours import readings
 from bench.ours.readings import Gauge, Reading
 from syncer import app
+from syncer.run import garbage
 from syncer.run.bells import Bells
+from syncer.run.supervisor import Supervisor
 from syncer.settings import Settings
 from syncer.sync.tools import Tools
 
@@ -116,16 +118,22 @@ class Worker:
 async def working(place: Place, **settings: Any) -> AsyncIterator[Worker]:
     """A worker that serves this place for as long as the block lasts. settings: those that a row needs of its own."""
     chosen = _settings(place, settings)
-    async with app.tools_of(chosen, place.dsn) as tools:
-        supervisor, bells = app.supervisor_of(chosen, tools), Bells()
-        async with asyncio.TaskGroup() as group:
-            run = group.create_task(supervisor.run(bells))
-            try:
-                yield Worker(tools, Gauge(place.plain, place.postgres_pid))
-            finally:
-                bells.ring()
-                bells.ring()
-                await asyncio.wait([run], timeout=10)
+    with garbage.rare():
+        async with app.tools_of(chosen, place.dsn) as tools, _run(app.supervisor_of(chosen, tools)):
+            yield Worker(tools, Gauge(place.plain, place.postgres_pid))
+
+
+@asynccontextmanager
+async def _run(supervisor: Supervisor) -> AsyncIterator[None]:
+    bells = Bells()
+    async with asyncio.TaskGroup() as group:
+        run = group.create_task(supervisor.run(bells))
+        try:
+            yield
+        finally:
+            bells.ring()
+            bells.ring()
+            await asyncio.wait([run], timeout=10)
 
 
 def _settings(place: Place, own: dict[str, Any]) -> Settings:
