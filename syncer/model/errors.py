@@ -5,6 +5,7 @@
     ├── FencedOut            our lease is another's now: whatever we hold is stale
     ├── StoreError           Postgres
     │   ├── StoreUnavailable   cannot be reached, or went away
+    │   │   └── StoreBusy        somebody else holds a row, or a deadlock was broken: what it met, and only that, waits
     │   └── StoreRefused       it did not like what we sent
     └── OutsideError         somebody else's server
         ├── Unreachable        no connection, cut, timed out, 5xx: the outcome of a write is unknown
@@ -71,6 +72,10 @@ class StoreError(SyncerError):
 
 class StoreUnavailable(StoreError):
     """Postgres cannot be reached, or the connection went away in the middle."""
+
+
+class StoreBusy(StoreUnavailable):
+    """A row is held by somebody else's transaction, or two waited for each other. Nothing was written."""
 
 
 class StoreRefused(StoreError):

@@ -9,7 +9,7 @@ from typing import Any, Self
 
 import asyncpg
 
-from syncer.model.errors import OperatorError, StoreRefused, StoreUnavailable
+from syncer.model.errors import OperatorError, StoreBusy, StoreRefused, StoreUnavailable
 
 Row = asyncpg.Record
 _COMMAND_SECONDS = 30.0
@@ -17,6 +17,8 @@ _CONNECT_SECONDS = 10.0
 _SETTINGS = {
     "application_name": "syncer",
     "timezone": "UTC",
+    # Somebody's open transaction must not hold up what has nothing to do with its rows; `store.group` finds what has.
+    "lock_timeout": "2s",
     # Compiling a statement of many parts would cost more than running it.
     "jit": "off",
     # Rows are named by their keys. A plan made while a table was small must not go on reading all of it as it grows.
@@ -46,6 +48,8 @@ def translated() -> Iterator[None]:
         asyncpg.OperatorInterventionError,
     ) as error:
         raise StoreUnavailable(f"Postgres went away ({type(error).__name__}).") from None
+    except (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError) as error:
+        raise StoreBusy(f"Postgres has a row that somebody else holds ({type(error).__name__}).") from None
     except (asyncpg.TransactionRollbackError, asyncpg.ReadOnlySQLTransactionError) as error:
         raise StoreUnavailable(f"Postgres could not do it now ({type(error).__name__}).") from None
     except asyncpg.InsufficientResourcesError as error:

@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 
 import msgspec
 
-from syncer.model.errors import StoreError, StoreRefused, StoreUnavailable, SyncerError
+from syncer.model.errors import StoreBusy, StoreError, StoreRefused, StoreUnavailable, SyncerError
 from syncer.store.database import Database
 from syncer.together import Together
 
@@ -105,10 +105,10 @@ class _Group(Generic[Asked, Answered]):
         return places
 
     async def _done(self, pieces: Sequence[Asked]) -> Sequence[Answered | SyncerError]:
-        """What came of each. One that Postgres refuses is found by halving, and the others are done."""
+        """What came of each. One that is refused, or meets a row that is held, is found by halving; the others are done."""
         try:
             return await self._kind.perform(self._database, pieces)
-        except StoreRefused as error:
+        except (StoreRefused, StoreBusy) as error:
             if len(pieces) == 1:
                 return [error]
         except StoreError as error:

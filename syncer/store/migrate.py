@@ -61,6 +61,12 @@ DO $$ BEGIN
     IF NOT pg_try_advisory_lock({lock}) THEN
         RAISE 'Another process is migrating this database: nothing was done, try again later.';
     END IF;
+    IF to_regclass('syncer.migration') IS NOT NULL THEN
+        IF EXISTS (SELECT FROM syncer.migration WHERE name = '{first}') THEN
+            RAISE 'This script was run on this database before: nothing was done.'
+                USING HINT = '`syncer migrate --sql` writes what is still missing.';
+        END IF;
+    END IF;
     IF to_regnamespace('syncer') IS NULL THEN
         CREATE SCHEMA syncer;
     END IF;
@@ -174,7 +180,7 @@ async def script(database: str | asyncpg.Connection, *, folder: Path = FOLDER) -
         missing = (await _compare(connection, files)).pending
     if not missing:
         return ""
-    head = _SCRIPT_HEAD.format(lock=ADVISORY_LOCK, table=_TABLE.strip())
+    head = _SCRIPT_HEAD.format(lock=ADVISORY_LOCK, first=missing[0], table=_TABLE.strip())
     steps = [_step(migration) for migration in files if migration.name in missing]
     return "\n".join([head, *steps, _SCRIPT_END.format(lock=ADVISORY_LOCK)])
 

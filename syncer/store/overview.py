@@ -1,15 +1,20 @@
 """What an operator reads: lists, one of each, why a calendar is or is not up to date, what was done to a meeting."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import msgspec
 import orjson
 
+from syncer.model.calendar import ConferenceSolution, Matcher
+from syncer.rules import match
 from syncer.store import statements, tenants
 from syncer.store.database import Database, Row
+
+_SOLUTION = msgspec.json.Decoder(ConferenceSolution | None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,6 +284,16 @@ async def links(database: Database, seen: ConferenceView) -> list[LinkView]:
     """The events that refer to a conference, by calendar and id."""
     rows = await database.fetch(_statements()["links"], seen.tenant_id, seen.conference_id)
     return [LinkView(**row) for row in rows]
+
+
+async def unmatched(database: Database, tenant_slug: str, matchers: Sequence[Matcher]) -> tuple[int, int]:
+    """How many of a tenant's meetings with an event no matcher takes, by what was read last, and how many it has."""
+    taken: dict[int, bool] = {}
+    for row in await database.fetch(_statements()["solutions"], tenant_slug):
+        solution = _SOLUTION.decode(row["solution"] or b"null")
+        is_taken = match.meeting_id(solution, matchers) is not None
+        taken[row["conference_id"]] = taken.get(row["conference_id"], False) or is_taken
+    return sum(not is_taken for is_taken in taken.values()), len(taken)
 
 
 async def history(database: Database, seen: ConferenceView) -> list[Happening]:

@@ -91,6 +91,7 @@ REMEDIES = {
     errors.OperatorError: Remedy.LEAVE,
     errors.FencedOut: Remedy.STOP,
     errors.StoreUnavailable: Remedy.AGAIN,
+    errors.StoreBusy: Remedy.AGAIN,
     errors.StoreRefused: Remedy.LEAVE,
     errors.Unreachable: Remedy.AGAIN,
     errors.Throttled: Remedy.WAIT,

@@ -12,7 +12,7 @@ import pytest
 
 from syncer.model.calendar import Calendar, CalendarKey, Cursor, Lease, Link
 from syncer.model.conference import Conference, State
-from syncer.model.errors import FencedOut, StoreRefused, StoreUnavailable, SyncerError
+from syncer.model.errors import FencedOut, StoreBusy, StoreRefused, StoreUnavailable, SyncerError
 from syncer.store import calendars, conferences, tenants
 from syncer.store.calendars import LinkDrop, LinkPut, NotePut, PageCommit
 from syncer.store.conferences import Noted, Told, WroteBack
@@ -227,6 +227,16 @@ async def test_a_page_that_postgres_refuses_fails_alone(held: Held) -> None:
     found = await outcomes_of([calendars.commit_page(held.database, held.lease, key, page) for key, page in everyone])
     assert found == ["list"] * 4 + ["StoreRefused"] + ["list"] * 4 + ["StoreRefused"]
     assert await held.database.value("SELECT count(*) FROM syncer.link") == 9
+
+
+async def test_a_row_that_somebody_holds_keeps_only_its_own_page_waiting(held: Held) -> None:
+    pages = [(held.other, a_page(("event2", "meeting2"))), (held.key, a_page(("event3", "meeting3")))]
+    async with connected(held.dsn) as somebody, somebody.transaction():
+        await somebody.execute("SELECT FROM syncer.calendar WHERE calendar_id = $1 FOR UPDATE", held.other.calendar_id)
+        found = await outcomes_of([calendars.commit_page(held.database, held.lease, *one) for one in pages])
+    assert found == [StoreBusy.__name__, "list"]
+    links = await held.database.fetch("SELECT event_id FROM syncer.link ORDER BY 1")
+    assert [row["event_id"] for row in links] == ["event1", "event3"]
 
 
 async def test_half_a_character_fails_alone(held: Held) -> None:

@@ -48,9 +48,15 @@ ORDER BY tenant.slug, google_id
 -- name: conferences
 -- Conferences with their driver. $1 tenant slug text or NULL, $2 meeting_id text or NULL, $3 most rows bigint, $4 state
 -- text or NULL.
--- Newest first within a tenant.
+-- Newest first within a tenant. Relies on history_of_conference.
 SELECT conference.tenant_id, conference_id, tenant.slug AS tenant, meeting_id, conference.state,
-    conference.reason, wanted_version, applied_version, is_in_doubt, calendar.google_id AS driver,
+    -- What was wrong before it was detached is nothing to it any more.
+    CASE WHEN conference.state = 'detached' THEN (
+        SELECT history.detail ->> 'reason' FROM syncer.history
+        WHERE history.tenant_id = conference.tenant_id AND history.conference_id = conference.conference_id
+            AND history.kind = 'detached'
+        ORDER BY history.at DESC, history_id DESC LIMIT 1) ELSE conference.reason END AS reason,
+    wanted_version, applied_version, is_in_doubt, calendar.google_id AS driver,
     driver_event_id, unlinked_at, delete_after, was_released, conference.failures, next_try_at, read_back_at,
     deleted_at, conference.created_at,
     applied ->> 'title' AS title, applied -> 'starts' AS starts, applied -> 'ends' AS ends,
@@ -64,6 +70,12 @@ WHERE ($1::text IS NULL OR tenant.slug = $1) AND ($2::text IS NULL OR meeting_id
     AND ($4::text IS NULL OR conference.state = $4)
 ORDER BY tenant.slug, conference_id DESC
 LIMIT $3
+
+-- name: solutions
+-- Which conference each stored event of a tenant refers to, and by what. $1 tenant slug text. One row a link.
+SELECT conference_id, event -> 'solution' AS solution
+FROM syncer.link JOIN syncer.tenant USING (tenant_id) JOIN syncer.conference USING (tenant_id, conference_id)
+WHERE slug = $1 AND conference.state IN ('live', 'leaving', 'held')
 
 -- name: links
 -- Links of one conference. $1 tenant_id bigint, $2 conference_id bigint. Relies on link_of_conference.
