@@ -37,7 +37,9 @@ def _root(value: str) -> str:
 
 def _listen(value: str) -> str:
     found = re.fullmatch(r"(?:\[[0-9a-fA-F:.]+\]|[^\s\[\]:/]+):(\d{1,5})", value)
-    if value != "off" and (found is None or int(found[1]) > 65_535):
+    if found is not None and int(found[1]) > 65_535:
+        raise ValueError("its port must be from 0 to 65535")
+    if value != "off" and found is None:
         raise ValueError("it must be HOST:PORT, as in 127.0.0.1:8470, or off")
     return value
 
@@ -130,11 +132,24 @@ def refuse_unknown(environ: Mapping[str, str]) -> None:
 def load() -> Settings:
     """The settings of this process. Raises OperatorError naming each variable that is wrong, never its value."""
     refuse_unknown(os.environ)
+    found, wrong = read()
+    refuse(wrong)
+    return found
+
+
+def read() -> tuple[Settings, dict[str, str]]:
+    """The settings of this process, and by variable what is wrong with those that have their default instead."""
     try:
-        return Settings()
+        return Settings(), {}
     except ValidationError as error:
-        wrong = [
-            f"{PREFIX}{str(mistake['loc'][0]).upper()}: {mistake['msg'].lower().removeprefix('value error, ')}"
-            for mistake in error.errors(include_input=False, include_url=False, include_context=False)
-        ]
-        raise OperatorError(f"Settings cannot be used: {'; '.join(wrong)}.", exit_code=2) from None
+        mistakes = error.errors(include_input=False, include_url=False, include_context=False)
+    said = {str(mistake["loc"][0]): mistake["msg"].lower().removeprefix("value error, ") for mistake in mistakes}
+    defaults = {name: Settings.model_fields[name].default for name in said}
+    return Settings(**defaults), {f"{PREFIX}{name.upper()}": sentence for name, sentence in said.items()}
+
+
+def refuse(wrong: Mapping[str, str]) -> None:
+    """Raises OperatorError for variables as `read` finds them wrong."""
+    if wrong:
+        named = "; ".join(f"{name}: {sentence}" for name, sentence in wrong.items())
+        raise OperatorError(f"Settings cannot be used: {named}. `syncer config show` shows all.", exit_code=2)

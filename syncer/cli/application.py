@@ -76,8 +76,18 @@ _NAMES = {"list": "list_all", "set": "change"}
 def _branch(module: ModuleType, text: str, commands: str, *, place: int, group: Group) -> App:
     branch = App(name=module.__name__.rpartition(".")[2], help=text, sort_key=place, group=group)
     for order, name in enumerate(commands.split()):
-        branch.command(getattr(module, _NAMES.get(name, name)), name=name, sort_key=order)
+        command = getattr(module, _NAMES.get(name, name))
+        branch.command(command, name=name, sort_key=order, usage=_usage(f"{branch.name[0]} {name}", command))
     return branch
+
+
+def _usage(path: str, command: Callable[..., object]) -> str | None:
+    """The line of usage of a command that has places for its arguments; of any other cyclopts writes it right."""
+    placed = [one for one in inspect.signature(command).parameters.values() if one.kind is one.POSITIONAL_ONLY]
+    if not placed:
+        return None
+    names = [one.name.upper() if one.default is one.empty else f"[{one.name.upper()}]" for one in placed]
+    return f"Usage: syncer {path} [OPTIONS] {' '.join(names)}"
 
 
 def invoke(arguments: Sequence[str]) -> int:
@@ -130,7 +140,8 @@ def _run(arguments: Sequence[str]) -> int:
     if any(not argument.isascii() and _is_undecodable(argument) for argument in arguments):
         raise OperatorError("An argument is not valid text in this terminal's encoding.", exit_code=2)
     command, bound, _ = application().parse_args(arguments, exit_on_error=False, print_error=False)
-    if command.__module__.startswith("syncer.") and any(name.startswith("SYNCER_") for name in os.environ):
+    is_checked = command.__module__.startswith("syncer.") and command is not config.show
+    if is_checked and any(name.startswith("SYNCER_") for name in os.environ):
         _refuse_unknown_settings()
     answer = command(*bound.args, **bound.kwargs)
     code = _awaited(answer) if inspect.iscoroutine(answer) else answer

@@ -173,14 +173,16 @@ async def resync(
     if dry_run:
         await resync_plan.tell(tenant, google_id, as_json=as_json)
         return
-    from syncer.store import tenants
+    from syncer.store import overview, tenants
 
     async with connect.store() as database:
         await tenants.resync(database, tenant, google_id)
+        paused = standing.resuming(await overview.calendar(database, tenant, google_id))
     if as_json:
         output.document({"tenant": tenant, "calendar": google_id, "resync": True})
         return
-    output.lines([f"Calendar {google_id} is read anew with its next look."])
+    when = f"with its first look after `{paused}`, for it is paused" if paused else "with its next look"
+    output.lines([f"Calendar {google_id} is read anew {when}."])
     output.advise(f"syncer calendar explain {tenant} {google_id}")
 
 

@@ -12,9 +12,9 @@ from syncer.cli import connect
 from syncer.cli.output import as_sentence, counted
 from syncer.model.errors import (
     AccessDenied,
-    GrantLost,
     Missing,
     OperatorError,
+    OutsideError,
     SyncerError,
     Throttled,
     TokenRefused,
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 _OLDEST_POSTGRES = 15
 _CLOCK_SECONDS = 5.0
 _PROBE_SECONDS = 10.0
+_MOST_TROUBLED = 10
 # A full read from here on is a small one.
 _FAR = timedelta(days=3650)
 
@@ -133,25 +134,62 @@ async def _try_tenant(
 ) -> None:
     from syncer.store import overview
 
+    seen = await overview.calendars(database, tenant.slug)
     if not served:
         about = await overview.tenant(database, tenant.slug)
-        tell(await _tried(f"credential of {tenant.slug}", _grant(outside, about.credential, about.subject)))
-        sentence = f"It has no calendar yet; `syncer calendar add {tenant.slug} ADDRESS` adds one."
-        tell(Finding(f"Google for {tenant.slug}", True, sentence))
+        what = f"credential {about.credential} of {tenant.slug}"
+        tell(await _tried(what, _grant(outside, about.credential, about.subject)))
+        sentence = (
+            f"All of them are paused; `syncer calendar list {tenant.slug}` shows them."
+            if seen
+            else f"It has no calendar yet; `syncer calendar add {tenant.slug} ADDRESS` adds one."
+        )
+        tell(Finding(f"calendars of {tenant.slug}", True, sentence))
+    troubled = {one.calendar_id for one in seen if one.state == "parked" or one.failures}
+    usable: list[Calendar] = []
     for reference in sorted({calendar.credential for calendar in served}):
-        its = [calendar for calendar in served if calendar.credential == reference]
-        finding = await _tried(f"credential of {tenant.slug}", _credential(outside, reference))
+        finding = await _tried(f"credential {reference} of {tenant.slug}", _credential(outside, reference))
         tell(finding)
         if finding.is_well:
-            tell(await _tried(f"Google for {tenant.slug}", _look(outside, its[0])))
+            usable += [calendar for calendar in served if calendar.credential == reference]
+    await _try_calendars(outside, tenant.slug, usable, troubled, tell)
     tell(await _tried(f"provider of {tenant.slug}", _provider(outside, tenant)))
+
+
+async def _try_calendars(
+    outside: _Outside, slug: str, usable: "list[Calendar]", troubled: set[int], tell: Tell
+) -> None:
+    """Looks at one calendar of each credential that is well, and at the first of those whose last look failed."""
+    well: dict[str, Calendar] = {}
+    for calendar in usable:
+        if calendar.key.calendar_id not in troubled:
+            well.setdefault(calendar.credential, calendar)
+    failing = [calendar for calendar in usable if calendar.key.calendar_id in troubled]
+    tried = [*well.values(), *failing[:_MOST_TROUBLED]]
+    if not tried:
+        return
+    for calendar, error in zip(tried, await _look(outside, tried), strict=True):
+        what = f"calendar {calendar.google_id} of {slug}"
+        whom = f"on behalf of {calendar.subject}" if calendar.subject else ""
+        if error is None:
+            tell(Finding(what, True, as_sentence(f"it can be read {whom}".rstrip())))
+        else:
+            tell(_failure(what, error, f"{whom}: " if whom else ""))
+    if len(failing) > _MOST_TROUBLED:
+        more = counted(len(failing) - _MOST_TROUBLED, "calendar that fails was", "calendars that fail were")
+        sentence = f"{more} not tried; `syncer calendar list {slug}` shows why they failed."
+        tell(Finding(f"further calendars of {slug}", False, sentence))
 
 
 async def _tried(what: str, probe: Awaitable[str]) -> Finding:
     try:
         return Finding(what, True, as_sentence(await probe))
     except SyncerError as error:
-        return Finding(what, False, f"{as_sentence(str(error))}{_remedy(error)}")
+        return _failure(what, error)
+
+
+def _failure(what: str, error: SyncerError, lead: str = "") -> Finding:
+    return Finding(what, False, f"{as_sentence(f'{lead}{error}')}{_remedy(error)}")
 
 
 async def _server(dsn: str) -> str:
@@ -231,27 +269,26 @@ def _agrees(whose: str, theirs: datetime, before: float) -> None:
 
 async def _credential(outside: _Outside, reference: str) -> str:
     outside.credentials.check(reference)
-    return f"{reference} can be used"
+    return "it can be used"
 
 
 async def _grant(outside: _Outside, reference: str, subject: str | None) -> str:
     """Tries a tenant's credential without a calendar: with its subject, if it has one, up to Google's token."""
     outside.credentials.check(reference)
     if subject is None:
-        return f"{reference} can be used"
+        return "it can be used"
     await outside.credentials.access_token(reference, subject)
-    return f"{reference} can be used for {subject}"
+    return f"it can be used for {subject}"
 
 
-async def _look(outside: _Outside, calendar: "Calendar") -> str:
+async def _look(outside: _Outside, calendars: "list[Calendar]") -> list[SyncerError | None]:
+    """Looks at these calendars of one tenant together; gives what went wrong with each."""
     from syncer.clients.google.calendar import Failed, look_at
     from syncer.model.calendar import Cursor
 
-    fresh = replace(calendar, cursor=Cursor())
-    (answered,) = await outside.google.look([look_at(fresh, datetime.now(UTC) + _FAR)])
-    if isinstance(answered, Failed):
-        raise answered.error
-    return f"{calendar.google_id} can be read"
+    far = datetime.now(UTC) + _FAR
+    answers = await outside.google.look([look_at(replace(one, cursor=Cursor()), far) for one in calendars])
+    return [answer.error if isinstance(answer, Failed) else None for answer in answers]
 
 
 async def _provider(outside: _Outside, tenant: "Tenant") -> str:
@@ -259,16 +296,10 @@ async def _provider(outside: _Outside, tenant: "Tenant") -> str:
 
 
 def _remedy(error: SyncerError) -> str:
-    from syncer.clients.google.auth import SCOPES
-
+    """What to do, where the error does not say so itself."""
+    if isinstance(error, OutsideError) and error.advice:
+        return ""
     match error:
-        case AccessDenied(reason="unauthorized_client" | "access_denied" | "invalid_scope"):
-            return (
-                " Let the domain's administrator delegate to the service account's client id (client_id in its key) "
-                f"the scope {' '.join(SCOPES)}."
-            )
-        case GrantLost():
-            return " Let the user consent again, or the domain's administrator delegate to the service account."
         case TokenRefused():
             return " Give the credential anew."
         case AccessDenied():

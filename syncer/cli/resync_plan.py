@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from syncer.cli import connect, output, progress
 from syncer.model.errors import OperatorError
+from syncer.rules import decide
 
 if TYPE_CHECKING:
     from syncer.model.calendar import Calendar, Policy
@@ -75,6 +76,12 @@ def _sentences(found: "Rehearsal") -> Iterator[str]:
     else:
         yield (
             f"{output.counted(len(found.coming), 'link').capitalize()} would come, {len(found.changing)} change and "
-            f"{len(found.going)} go. A meeting without any link left is deleted after the grace, if its event is "
-            "really gone then."
+            f"{len(found.going)} go."
         )
+        if any(link.reason != decide.MATCHERS_CHANGED for link in found.going):
+            yield "A meeting without any link left is deleted after the grace, if its event is really gone then."
+        if any(link.reason == decide.MATCHERS_CHANGED for link in found.going):
+            yield (
+                "A meeting that no matcher takes any more is detached, never deleted: it stays at the provider as it "
+                "is."
+            )

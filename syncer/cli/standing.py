@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, TypeVar
 
+from syncer.cli import story
 from syncer.cli.output import counted, moment
 from syncer.rules import timing
 
@@ -12,7 +13,6 @@ if TYPE_CHECKING:
     from syncer.store.overview import CalendarView, Driven, Note, Standing
 
 _SHOWN = 10
-_WRITING_BACK = "writing back to an event:"
 _WRONG_TYPE = re.compile(r"Expected `(?P<wanted>[^`]+)`, got `[^`]+` - at `\$\.(?P<place>[^`]+)`")
 _KINDS: Mapping[str, str] = {
     "str": "text",
@@ -65,8 +65,8 @@ def reading(calendar: "CalendarView") -> str:
 def next_command(standing: "Standing") -> str:
     """What a person would do next."""
     calendar = standing.calendar
-    if calendar.tenant_state == "paused":
-        return f"syncer tenant resume {calendar.tenant}"
+    if (paused := resuming(calendar)) is not None:
+        return paused
     if not calendar.is_served:
         return "syncer run"
     if any(_is_guarded(one) for one in standing.driven):
@@ -82,6 +82,13 @@ def next_command(standing: "Standing") -> str:
     return f"syncer conference list {calendar.tenant}"
 
 
+def resuming(calendar: "CalendarView") -> str | None:
+    """The command that has a paused calendar served again; None for one that is not paused."""
+    if calendar.tenant_state == "paused":
+        return f"syncer tenant resume {calendar.tenant}"
+    return _resume(calendar) if calendar.state == "paused" else None
+
+
 def _of_serving(calendar: "CalendarView", now: datetime) -> Iterator[str]:
     if calendar.tenant_state == "paused":
         yield (
@@ -89,13 +96,21 @@ def _of_serving(calendar: "CalendarView", now: datetime) -> Iterator[str]:
             f"`syncer tenant resume {calendar.tenant}`."
         )
     if calendar.state == "paused":
-        yield f"The calendar is paused{_because(calendar.reason)}: it is neither read nor changed."
+        yield (
+            f"The calendar is paused{_because(calendar.reason)}: it is neither read nor changed until "
+            f"`{_resume(calendar)}`."
+        )
     if calendar.state == "parked":
         until = f" until {moment(calendar.next_look_at, now=now)}" if calendar.next_look_at else ""
         yield (
             f"The calendar is parked{until}{_because(calendar.reason)}. `syncer check` says what to mend; after that "
-            f"`syncer tenant resume {calendar.tenant}` has it looked at again at once. It resumes by itself too, only "
+            f"`{_resume(calendar)}` has it looked at again at once. It resumes by itself too, only "
             "later; what was read is kept."
+        )
+        yield (
+            f"If its id, subject or credential is wrong, `syncer calendar remove {calendar.tenant} "
+            f"{calendar.google_id}`, then `syncer calendar add` with the right one: its meetings stay, and are kept in "
+            "step again when their events are found."
         )
     if calendar.is_served:
         yield f"A worker serves its project {calendar.project}."
@@ -253,7 +268,9 @@ def _of_what_comes(standing: "Standing") -> str:
         return f"Next: it is looked at again at {moment(calendar.next_look_at, now=standing.at)}."
     if calendar.is_between_pages or calendar.is_full_read:
         return "Next: its read goes on with the next look, within a cycle; then the meetings it touched are pushed."
-    return "Next: it is looked at within a cycle (SYNCER_CYCLE_SECONDS); what changed is then read and pushed."
+    waits = any(_is_stuck(one) or _is_held(one) or one.state == "held" for one in standing.driven)
+    rest = " What is refused, gone or held stays so until then or until a person acts." if waits else ""
+    return f"Next: it is looked at within a cycle (SYNCER_CYCLE_SECONDS); what changed is then read and pushed.{rest}"
 
 
 def _is_due(one: "Driven") -> bool:
@@ -262,7 +279,7 @@ def _is_due(one: "Driven") -> bool:
 
 def _is_stuck(one: "Driven") -> bool:
     """Its last change was refused and is not repeated, or its provider does not have the meeting any more."""
-    return one.state == "gone" or (_is_at_rest(one) and one.reason is not None and one.failures == 0)
+    return one.state == "gone" or (_is_at_rest(one) and story.is_refused(one.reason, one.failures))
 
 
 def _is_held(one: "Driven") -> bool:
@@ -277,7 +294,7 @@ def _is_guarded(one: "Driven") -> bool:
 
 def _is_unshown(one: "Driven") -> bool:
     """It is as wanted, and some event of it could not be told."""
-    return _is_at_rest(one) and one.failures > 0 and (one.reason or "").startswith(_WRITING_BACK)
+    return _is_at_rest(one) and story.is_unshown(one.reason, one.failures)
 
 
 def _is_at_rest(one: "Driven") -> bool:
@@ -303,6 +320,10 @@ def _in_words(reason: str) -> str:
 
 def _release(calendar: "CalendarView") -> str:
     return f"syncer calendar release {calendar.tenant} {calendar.google_id}"
+
+
+def _resume(calendar: "CalendarView") -> str:
+    return f"syncer calendar resume {calendar.tenant} {calendar.google_id}"
 
 
 def _retry(calendar: "CalendarView", one: "Driven") -> str:

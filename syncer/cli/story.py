@@ -3,9 +3,12 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from syncer.rules import timing
+
 if TYPE_CHECKING:
     from syncer.store.overview import ConferenceView, Happening
 
+_WRITING_BACK = "writing back to an event:"
 _SENTENCES: Mapping[str, str] = {
     "linked": "{event} refers to the meeting",
     "changed": "{event} was changed by people",
@@ -17,7 +20,7 @@ _SENTENCES: Mapping[str, str] = {
     "gone": "the provider has no such meeting (any more)",
     "replaced": "the provider gave the meeting a new id",
     "rejected": "the provider refused the change, which is not repeated",
-    "retry": "the provider could not be asked or was busy; tried again later",
+    "retry": "the call to the provider failed, and is tried again later",
     "stale": "the provider had taken a later revision from us already; ours changed nothing",
     "read_back": "the meeting was read back at its provider",
     "held": "its deletion is held for a person",
@@ -63,7 +66,23 @@ def step(conference: "ConferenceView") -> str:
         return "in doubt"
     if conference.wanted_version > conference.applied_version:
         return f"{conference.failures} tries failed" if conference.failures else "push due"
-    return "yes" if conference.state == "live" else "no event left"
+    if conference.state != "live":
+        return "no event left"
+    if is_refused(conference.reason, conference.failures):
+        return "no, refused"
+    if is_unshown(conference.reason, conference.failures):
+        return "yes, but not shown"
+    return "no, waits for a person" if timing.is_held(conference.failures) else "yes"
+
+
+def is_unshown(reason: str | None, failures: int) -> bool:
+    """Whether a meeting that is as wanted could not be told to some event of it."""
+    return failures > 0 and (reason or "").startswith(_WRITING_BACK)
+
+
+def is_refused(reason: str | None, failures: int) -> bool:
+    """Whether a live meeting with nothing to be pushed is so because its provider refused the last change."""
+    return reason is not None and failures == 0
 
 
 def time_of(when: Mapping[str, object] | None) -> str | None:

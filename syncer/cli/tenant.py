@@ -148,15 +148,21 @@ async def change(slug: Slug, /, *, chosen: TenantChanges = _NOTHING, yes: Yes = 
         raise OperatorError("Nothing is given to change; `syncer tenant set --help` lists what can be.", exit_code=2)
     wanted = _change(chosen, prefix=connect.settings().credentials_prefix)
     async with connect.store() as database:
-        await overview.tenant(database, slug)
+        about = await overview.tenant(database, slug)
         others = await tenants.sharers(database, slug) if wanted.is_of_the_account else []
-        if others and not asking.sure(_shared(slug, others), yes=yes):
+        leaving, of_all = await overview.unmatched(database, slug, wanted.matchers) if wanted.matchers else (0, 0)
+        risks = [_shared(slug, others)] if others else []
+        risks += [_leaving(slug, leaving, of_all)] if leaving else []
+        if risks and not asking.sure(" ".join(risks), yes=yes):
             return 1
         changed = await tenants.set_tenant(database, slug, wanted)
     if as_json:
-        output.document({"tenant": slug, "changed": changed, "also_for": others})
+        output.document({"tenant": slug, "changed": changed, "also_for": others, "meetings_that_leave": leaving})
         return 0
-    output.lines(_told(slug, changed))
+    is_retired = about.state == "retired"
+    output.lines(_told(slug, changed, is_retired=is_retired))
+    if leaving and "matchers" in changed:
+        output.lines([f"Of its {output.counted(of_all, 'meeting')} {leaving} will be detached."])
     output.advise(f"syncer tenant show {slug}")
     return 0
 
@@ -182,7 +188,8 @@ async def remove(
 
     async with connect.store() as database:
         going = await retirement.outlook(database, slug)
-        if not asking.sure(_going(slug, going, forget=forget), yes=yes):
+        is_over = going.is_retired and not going.calendar_ids and not forget
+        if not is_over and not asking.sure(_going(slug, going, forget=forget), yes=yes):
             return 1
         with progress.shown("Removing calendars", total=len(going.calendar_ids)) as bar:
             detached = await retirement.retire_tenant(database, slug, bar.advance)
@@ -193,7 +200,10 @@ async def remove(
         counts = {"calendars": len(going.calendar_ids), "meetings_that_stay": detached}
         output.document({"tenant": slug, **counts, "is_forgotten": forget})
         return 0
-    output.lines([f"Tenant {slug} is {'removed, and nothing is kept of it' if forget else 'removed'}."])
+    if is_over:
+        output.lines([f"Tenant {slug} was removed already; nothing was changed."])
+    else:
+        output.lines([f"Tenant {slug} is {'removed, and nothing is kept of it' if forget else 'removed'}."])
     if detached:
         output.lines([stay(slug, detached, is_listed=not forget)])
     output.advise("syncer tenant list" if forget else f"syncer conference list {slug} --state detached")
@@ -203,7 +213,8 @@ async def remove(
 def stay(slug: str, meetings: int, *, is_listed: bool = True) -> str:
     """The sentence that says what is left at the provider."""
     how = f"; `syncer conference list {slug} --state detached` lists them" if is_listed else ""
-    return f"{output.counted(meetings, 'meeting stays', 'meetings stay')} at the provider as they are{how}."
+    kept = output.counted(meetings, "meeting stays", "meetings stay")
+    return f"{kept} at the provider as {'it is' if meetings == 1 else 'they are'}{how}."
 
 
 async def pause(slug: Slug, /, *, as_json: AsJson = False) -> None:
@@ -225,14 +236,17 @@ async def resume(slug: Slug, /, *, as_json: AsJson = False) -> None:
 
 
 async def _set_state(slug: str, state: Literal["active", "paused"], *, as_json: bool) -> None:
-    from syncer.store import tenants
+    from syncer.store import overview, tenants
 
     async with connect.store() as database:
+        about = await overview.tenant(database, slug)
         done = await tenants.set_state(database, slug, state)
     if as_json:
         output.document({"tenant": slug, "state": state, "changed": done.has_changed, "unparked": done.unparked})
         return
     sentence = f"Tenant {slug} is {state} now." if done.has_changed else f"Tenant {slug} was {state} already."
+    if about.state == "retired":
+        sentence += f" It was removed, so its calendars must be added anew: `syncer calendar add {slug} ADDRESS`."
     if done.unparked:
         again = output.counted(done.unparked, "parked calendar is", "parked calendars are")
         sentence = f"{sentence} {again} looked at again at once."
@@ -281,19 +295,31 @@ _MEANINGS = {
 }
 
 
-def _told(slug: str, changed: list[str]) -> Iterator[str]:
+def _told(slug: str, changed: list[str], *, is_retired: bool) -> Iterator[str]:
     if not changed:
         yield f"Tenant {slug} was so already; nothing was changed."
         return
     names = " and ".join([", ".join(changed[:-1]), changed[-1]] if changed[1:] else changed)
+    if is_retired:
+        yield f"Tenant {slug}: {names} changed. It is removed, so nobody serves it until `syncer tenant resume {slug}`."
+        return
     yield f"Tenant {slug}: {names} changed. A running worker sees it within seconds."
-    yield from (_MEANINGS[name] for name in changed if name in _MEANINGS)
-    if changed and not {"credential", "subject", "provider credential"}.isdisjoint(changed):
+    yield from (
+        _MEANINGS[name] for name in changed if name in _MEANINGS and not (name == "window" and "matchers" in changed)
+    )
+    if not {"credential", "subject", "provider credential"}.isdisjoint(changed):
         yield f"What is parked is tried again at once after `syncer tenant resume {slug}`."
 
 
 def _shared(slug: str, others: list[str]) -> str:
     return f"Tenant {slug} shares its provider account with {', '.join(others)}, for whom it would be changed too."
+
+
+def _leaving(slug: str, leaving: int, of_all: int) -> str:
+    return (
+        f"{leaving} of the {output.counted(of_all, 'meeting')} of tenant {slug} would be detached, for none of the new "
+        "matchers takes them: they would stay at the provider as they are."
+    )
 
 
 def _going(slug: str, going: "Outlook", *, forget: bool) -> str:

@@ -24,6 +24,9 @@ class Put(Value, frozen=True):
     is_users: bool
 
 
+MATCHERS_CHANGED = "the tenant's matchers changed"
+
+
 class Drop(Value, frozen=True):
     """The event's link goes. is_detaching: not by a user's act, so nothing may be deleted for it."""
 
@@ -105,7 +108,7 @@ def _without_meeting(event: Event, known: Link | None, sight: Sight) -> Decision
     if known is None:
         return Pass(event.event_id)
     if sight.is_repinned and event.solution is not None:
-        return Drop(event.event_id, "the tenant's matchers changed", is_detaching=True)
+        return Drop(event.event_id, MATCHERS_CHANGED, is_detaching=True)
     return Drop(event.event_id, "the event refers to another conference now, or to none")
 
 

@@ -105,7 +105,7 @@ class _Group(Generic[Asked, Answered]):
         return places
 
     async def _done(self, pieces: Sequence[Asked]) -> Sequence[Answered | SyncerError]:
-        """What came of each. One that is refused, or meets a row that is held, is found by halving; the others are done."""
+        """What came of each. What is refused, or meets a row that is held, is found by halving; the rest is done."""
         try:
             return await self._kind.perform(self._database, pieces)
         except (StoreRefused, StoreBusy) as error:

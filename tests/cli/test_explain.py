@@ -67,7 +67,15 @@ def test_a_calendar_that_is_read_and_pushed_is_up_to_date(a_read_calendar: str, 
             id="parked",
         ),
         pytest.param(
-            "UPDATE syncer.calendar SET state = 'parked'", "`syncer tenant resume acme` has it", id="unparking"
+            "UPDATE syncer.calendar SET state = 'parked'", f"`syncer calendar resume acme {ANA}` has it", id="unparking"
+        ),
+        pytest.param(
+            "UPDATE syncer.calendar SET state = 'parked'",
+            f"credential is wrong, `syncer calendar remove acme {ANA}`, then `syncer calendar add`",
+            id="correcting",
+        ),
+        pytest.param(
+            "UPDATE syncer.calendar SET state = 'paused'", f"`syncer calendar resume acme {ANA}`", id="paused"
         ),
         pytest.param(
             "UPDATE syncer.calendar SET generation = 0, sync_token = NULL, is_full_read = true",
@@ -164,7 +172,7 @@ def test_history_reads_as_sentences(a_read_calendar: str, rows: Rows, terminal: 
     assert told == [
         f"Event event81 on {ANA} refers to the meeting.",
         "The meeting was updated at its provider (changed: title; revision 2; 34 ms).",
-        "The provider could not be asked or was busy; tried again later: the endpoint answered 503.",
+        "The call to the provider failed, and is tried again later: the endpoint answered 503.",
         "A new kind (odd fact 1).",
     ]
 
@@ -253,6 +261,7 @@ def test_a_meeting_that_cannot_be_as_wanted_is_told(
     assert f"Calendar {ANA} of tenant acme is not up to date." in text
     assert "It drives 2 meetings, 1 of which cannot be made as wanted." in text
     assert f"{sentence}" in text
+    assert "What is refused, gone or held stays so until then or until a person acts." in text
     assert "`syncer conference history acme 81` tells more." in text
     assert terminal("calendar", "explain", "acme", ANA, "--json").document["is_up_to_date"] is False
 
@@ -313,3 +322,39 @@ def test_an_entry_that_is_set_aside_is_told_in_words(
         reason,
     )
     assert f"Set aside: e1 ({words})." in explained(terminal)
+
+
+@pytest.mark.parametrize(
+    ("columns", "words"),
+    [
+        pytest.param({}, "yes", id="as wanted"),
+        pytest.param({"reason": "the meeting is locked"}, "no, refused", id="refused"),
+        pytest.param({"failures": 400, "reason": "held after 400 failures"}, "no, waits for a person", id="held"),
+        pytest.param(
+            {"failures": 2, "reason": "writing back to an event: 403"}, "yes, but not shown", id="not written back"
+        ),
+        pytest.param({"failures": 1, "reason": "reading the meeting back: 503"}, "yes", id="not read back"),
+        pytest.param({"wanted_version": 2, "failures": 2, "reason": "503"}, "2 tries failed", id="failing"),
+    ],
+)
+def test_a_list_says_of_a_meeting_what_explain_says(
+    a_read_calendar: str, rows: Rows, terminal: Terminal, columns: dict[str, object], words: str
+) -> None:
+    conference(rows, "81", **columns)
+    assert f"  {words}  " in terminal("conference", "list", "acme").out
+    shown = terminal("conference", "show", "acme", "81").out
+    (line,) = [line for line in shown.splitlines() if line.startswith("in step")]
+    assert line.endswith(f" {words}")
+
+
+def test_a_detached_meeting_says_why_it_was_and_nothing_older(
+    a_read_calendar: str, rows: Rows, terminal: Terminal
+) -> None:
+    conference(rows, "81", state="detached", reason="the meeting is locked")
+    rows.run(
+        "INSERT INTO syncer.history (tenant_id, kind, conference_id, detail) SELECT tenant_id, 'detached', "
+        "conference_id, '{\"reason\": \"the tenant''s matchers changed\"}' FROM syncer.conference"
+    )
+    assert terminal("conference", "show", "acme", "81", "--json").document["conference"]["reason"] == (
+        "the tenant's matchers changed"
+    )

@@ -41,6 +41,27 @@ def test_a_dry_run_finds_what_was_missed(served: Served, rows: Rows, terminal: T
     assert [one["event_id"] for one in plan["going"]] == [going]
     assert (plan["coming"], staying in str(plan)) == ([], False)
     assert written(rows) == before
+    assert "is deleted after the grace" in terminal("calendar", "resync", "acme", served.ana.address, "--dry-run").out
+
+
+def test_what_no_matcher_takes_any_more_is_counted_before_and_is_not_said_to_be_deleted(
+    served: Served, rows: Rows, terminal: Terminal
+) -> None:
+    for title in ("One", "Two"):
+        served.ana.book(served.account, title)
+    with started("run", **served.variables):
+        rows.until("SELECT count(*) = 2 FROM syncer.link")
+    change = ("tenant", "set", "acme", "--matcher", "type=addOn,name=Other", "--window", "2d")
+    answer = terminal(*change)
+    assert (answer.code, "2 of the 2 meetings of tenant acme would be detached" in answer.err) == (2, True)
+    assert rows.value("SELECT read_window = interval '1 day' FROM syncer.tenant")
+    assert terminal("tenant", "set", "acme", "--matcher", "name=Example Meeting").code == 0
+    answer = terminal(*change, "--yes")
+    assert (answer.code, "Of its 2 meetings 2 will be detached." in answer.out) == (0, True)
+    assert answer.out.count("are read anew") == 1
+    shown = terminal("calendar", "resync", "acme", served.ana.address, "--dry-run").out
+    assert "A meeting that no matcher takes any more is detached, never deleted" in shown
+    assert "is deleted after the grace" not in shown
 
 
 def test_a_worker_reads_anew_what_it_is_asked_for(served: Served, rows: Rows, terminal: Terminal) -> None:
@@ -63,7 +84,8 @@ def test_reading_anew_keeps_what_was_read(a_calendar: str, rows: Rows, terminal:
     assert terminal("calendar", "resync", "acme", ANA).code == 0
     assert rows.value("SELECT sync_token IS NULL AND is_full_read AND state = 'active' FROM syncer.calendar")
     rows.run("UPDATE syncer.calendar SET state = 'paused'")
-    assert terminal("calendar", "resync", "acme", ANA).code == 0
+    told = terminal("calendar", "resync", "acme", ANA)
+    assert (told.code, f"after `syncer calendar resume acme {ANA}`, for it is paused" in told.out) == (0, True)
     assert rows.value("SELECT state FROM syncer.calendar") == "paused"
 
 

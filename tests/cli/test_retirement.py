@@ -104,7 +104,7 @@ def test_nothing_goes_before_somebody_has_said_so(a_calendar: str, rows: Rows, t
     for command in (REMOVE, ("tenant", "remove", "acme"), ("tenant", "remove", "acme", "--forget")):
         answer = terminal(*command)
         assert (answer.code, answer.out, "say --yes" in answer.err) == (2, "", True)
-        assert "1 meeting stays at the provider" in answer.err
+        assert "1 meeting stays at the provider as it is" in answer.err
     assert rows.value("SELECT count(*) FROM syncer.calendar") == 1
     assert rows.value("SELECT state FROM syncer.tenant") == "active"
 
@@ -127,7 +127,11 @@ def test_a_removed_tenant_is_kept_until_it_is_forgotten(a_calendar: str, rows: R
     for command in (("tenant", "pause", "acme"), ("calendar", "add", "acme", BO)):
         refused = terminal(*command)
         assert (refused.code, "`syncer tenant resume acme` takes it back first" in refused.err) == (1, True)
-    assert terminal("tenant", "resume", "acme").code == 0
+    assert "was removed already; nothing was changed" in terminal("tenant", "remove", "acme").out
+    changed = terminal("tenant", "set", "acme", "--grace", "1h").out
+    assert "nobody serves it until `syncer tenant resume acme`" in changed
+    assert "A running worker" not in changed
+    assert "its calendars must be added anew" in terminal("tenant", "resume", "acme").out
     assert terminal("calendar", "add", "acme", BO).code == 0
     assert terminal("tenant", "remove", "acme", "--forget", "--yes").code == 0
     left = [rows.value(f"SELECT count(*) FROM syncer.{table}") for table in ("tenant", "conference", "history", "link")]  # noqa: S608

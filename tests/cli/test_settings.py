@@ -25,13 +25,32 @@ def test_a_misspelt_setting_is_refused_with_the_nearest(
     terminal: Terminal, monkeypatch: pytest.MonkeyPatch, name: str, near: str | None
 ) -> None:
     monkeypatch.setenv(name, "s3cret")
-    for command in (("tenant", "list"), ("check",), ("run",), ("config", "show"), ("completion", "bash")):
+    for command in (("tenant", "list"), ("check",), ("run",), ("completion", "bash")):
         answer = terminal(*command)
         assert (answer.code, answer.out, answer.err.count("\n")) == (2, "", 1)
         named = f"{name} (did you mean {near}?)" if near else name
         assert f"There is no setting {named};" in answer.err
         assert "s3cret" not in answer.err
     assert terminal("--help").code == 0
+
+
+def test_all_settings_are_shown_and_those_that_are_wrong_are_marked(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SYNCER_CYCLE_SECOND", "s3cret")
+    monkeypatch.setenv("SYNCER_SWEEPS", "s3cret")
+    monkeypatch.setenv("SYNCER_LISTEN", "127.0.0.1:99999")
+    monkeypatch.setenv("SYNCER_PULLS", "7")
+    answer = terminal("config", "show", "--json")
+    assert (answer.code, answer.document["ok"]) == (2, False)
+    found = {one["name"]: one for one in answer.document["settings"]}
+    assert found["SYNCER_CYCLE_SECOND"]["problem"] == "no setting; did you mean SYNCER_CYCLE_SECONDS?"
+    assert "valid integer" in found["SYNCER_SWEEPS"]["problem"]
+    assert found["SYNCER_LISTEN"]["problem"] == "its port must be from 0 to 65535"
+    assert (found["SYNCER_PULLS"]["value"], found["SYNCER_CYCLE_SECONDS"]["value"]) == ("7", "60")
+    shown = terminal("config", "show")
+    assert (shown.code, shown.out.count("WRONG: ")) == (2, 3)
+    assert "s3cret" not in answer.out + shown.out + shown.err
 
 
 @pytest.mark.parametrize(

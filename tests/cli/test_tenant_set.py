@@ -83,6 +83,7 @@ def test_an_account_that_others_share_is_changed_for_them_only_when_that_was_sai
         "tenant": "acme",
         "changed": ["provider settings"],
         "also_for": ["other"],
+        "meetings_that_leave": 0,
     }
     assert rows.value("SELECT settings ->> 'url' FROM syncer.provider_account") == "https://new.test/hook"
 

@@ -63,6 +63,11 @@ def test_a_script_for_psql_does_what_migrate_does(
     assert (ran.returncode, ran.stderr) == (0, "")
     assert terminal("migrate", "--json").document == {"applied": []}
     assert terminal("migrate", "--sql").out == ""
+    again = subprocess.run(
+        [psql, "--no-psqlrc", "--quiet", empty_database], input=script, text=True, capture_output=True, timeout=_SECONDS
+    )
+    assert (again.returncode, again.stderr.count("ERROR")) == (3, 1)
+    assert "This script was run on this database before: nothing was done" in again.stderr
     assert terminal("tenant", "list").code == 0
 
 
@@ -105,6 +110,7 @@ def test_a_narrow_terminal_breaks_no_id(terminal: Terminal, database: str, rows:
 
 
 def test_help_is_short_and_groups_what_belongs_together(terminal: Terminal) -> None:
+    assert "conference retry [OPTIONS] TENANT [MEETING_ID]" in terminal("conference", "retry", "--help").out
     lines = terminal("--help").out.splitlines()
     assert len(lines) <= 35
     groups = [line for line in lines if line.startswith("╭")]
