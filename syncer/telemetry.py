@@ -17,13 +17,16 @@ import structlog
 
 ALLOWED = frozenset(
     {
+        "account_id",
         "calendar_id",
+        "conference_id",
         "epoch",
         "error",
         "error_type",
         "event",
         "frames",
         "instead",
+        "known",
         "level",
         "logger",
         "loop",
@@ -31,10 +34,12 @@ ALLOWED = frozenset(
         "pieces",
         "project_id",
         "reason",
+        "refused",
         "seconds",
         "tenant",
         "tenant_id",
         "timestamp",
+        "unknown",
         "untold",
         "where",
     }

@@ -191,7 +191,7 @@ def _parsed(url: str, *, is_encoded: bool) -> URL:
 async def _answer(response: aiohttp.ClientResponse, limit_bytes: int) -> Answer:
     host = response.url.host or "no host"
     if 300 <= response.status < 400:
-        raise Refused(host, response.status, "sends us elsewhere; redirects are not followed")
+        raise Refused(host, response.status, "with a redirect; redirects are not followed")
     body = await _body(response, host, limit_bytes)
     headers = {name.lower(): value for name, value in response.headers.items()}
     return Answer(response.status, headers, body)

@@ -155,18 +155,27 @@ class Stale:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """The provider will not do this; repeating does not help. reason: its words, cut to 200 characters."""
+    """The provider will not do this; repeating does not help. reason: its words, cut to 200 characters.
+
+    kind: what that was, in our own words, which a log may show; nothing of the provider's.
+    """
 
     reason: str
+    kind: str = "the provider will not do it"
 
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """Not now. after_seconds: what the provider asked for. is_in_doubt: it may have been done all the same."""
+    """Not now. after_seconds: what the provider asked for. is_in_doubt: it may have been done all the same.
+
+    kind: what was in the way, in our own words, which a log may show; nothing of the provider's. The same for all of
+    a kind.
+    """
 
     reason: str
     after_seconds: float | None = None
     is_in_doubt: bool = False
+    kind: str = "the provider could not do it now"
 
 
 Outcome = Applied | Replaced | Gone | Stale | Rejected | Retry

@@ -17,6 +17,9 @@ from syncer.model.errors import OperatorError, StoreError
 
 log = structlog.get_logger()
 _AGAIN_SECONDS = "2"
+_NO_REQUEST = (
+    "It is no HTTP request, or one of its lines and headers is longer, or there are more of them, than is taken."
+)
 
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -80,18 +83,7 @@ async def listening(
     gate = _Gate(chosen)
     application = web.Application(middlewares=[gate.pass_through], client_max_size=chosen.body_bytes)
     application.add_routes(routes)
-    runner = web.AppRunner(
-        application,
-        access_log=None,
-        shutdown_timeout=1.0,
-        keepalive_timeout=15.0,
-        max_line_size=chosen.line_bytes,
-        max_field_size=chosen.line_bytes,
-        max_headers=chosen.headers,
-        lingering_time=1.0,
-        # What is signed is what came over the wire; and nobody inflates anything here.
-        auto_decompress=False,
-    )
+    runner = web.AppRunner(application, shutdown_timeout=1.0)
     await runner.setup()
     try:
         server = await _bound(_Door(runner, gate, chosen), address)
@@ -188,7 +180,18 @@ class _Door:
         server = self._runner.server
         if server is None or len(server.connections) >= self._limits.connections:
             return _Closed()
-        protocol = server()
+        protocol = _Conversation(
+            server,
+            loop=asyncio.get_running_loop(),
+            access_log=None,  # type: ignore[arg-type]  # as web.AppRunner passes it: none is written
+            keepalive_timeout=15.0,
+            max_line_size=self._limits.line_bytes,
+            max_field_size=self._limits.line_bytes,
+            max_headers=self._limits.headers,
+            lingering_time=1.0,
+            # What is signed is what came over the wire; and nobody inflates anything here.
+            auto_decompress=False,
+        )
         self._gate.silent.add(protocol)
         asyncio.get_running_loop().call_later(self._limits.silence_seconds, self._show_out, protocol)
         return protocol
@@ -197,6 +200,24 @@ class _Door:
         if protocol in self._gate.silent:
             self._gate.silent.discard(protocol)
             protocol.force_close()
+
+
+class _Conversation(web.RequestHandler):
+    """One connection. What cannot be read as a request is answered with a problem too, and told to nobody else."""
+
+    __slots__ = ()
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """The answer to bytes that are no request; anything else passed the gate, which has told of it."""
+        if status != HTTPStatus.BAD_REQUEST or request.writer.output_size > 0:
+            return super().handle_error(request, status, exc, message)
+        return _problem(400, _NO_REQUEST, {"Connection": "close"})
 
 
 class _Closed(asyncio.Protocol):

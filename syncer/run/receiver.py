@@ -24,6 +24,7 @@ log = structlog.get_logger()
 PATH = "/v1/conferences/changes"
 _LISTED_SECONDS = 2.0
 _CALLS_A_STATEMENT = 64
+_TOLD_SECONDS = 3600.0
 
 
 @dataclass(slots=True)
@@ -33,6 +34,14 @@ class Counts:
     known: int = 0
     unknown: int = 0
     refused: int = 0
+
+
+@dataclass(slots=True)
+class _Refused:
+    """Calls in an account's name. told_at: monotonic seconds. untold: refused since."""
+
+    told_at: float
+    untold: int = 0
 
 
 class Receiver:
@@ -46,6 +55,7 @@ class Receiver:
         self._listed_at = float("-inf")
         self._account_by_slug: Mapping[str, ProviderAccount] = {}
         self._unusable: dict[int, str] = {}
+        self._refused: dict[int, _Refused] = {}
         self._mark = Together(self._mark_all, broken_off=_broken_off, most=_CALLS_A_STATEMENT)
 
     def routes(self) -> list[web.RouteDef]:
@@ -63,7 +73,11 @@ class Receiver:
             return
         async with listening(self.routes(), address, limits) as bound:
             log.info("taking calls", where=f"http://{bound}")
-            yield bound
+            try:
+                yield bound
+            finally:
+                counts = self.counts
+                log.info("calls taken", known=counts.known, unknown=counts.unknown, refused=counts.refused)
 
     async def _take_changes(self, request: web.Request) -> web.Response:
         """`POST /v1/conferences/changes`: the shape is in webhook.schema.json, `#told` and `#heard`."""
@@ -88,8 +102,27 @@ class Receiver:
             pass
         except Unfit as unfit:
             raise Refusal(422, str(unfit)) from None
-        self.counts.refused += 1
+        self._tell_refused(account)
         raise Refusal(401, "The signature fits no tenant's account, this body and the time.")
+
+    def _tell_refused(self, account: ProviderAccount | None) -> None:
+        """Once an hour for each account in whose name it comes, and for all others together."""
+        self.counts.refused += 1
+        if account is not None and account.account_id in self._unusable:
+            return  # told of, and why
+        now, account_id = time.monotonic(), account.account_id if account else 0
+        before = self._refused.get(account_id)
+        if before is not None and now - before.told_at < _TOLD_SECONDS:
+            before.untold += 1
+            return
+        self._refused[account_id] = _Refused(now)
+        whose = "in the name of a tenant" if account else "in nobody's name"
+        log.warning(
+            "calls are refused",
+            account_id=account_id,
+            reason=f"{whose}, and not signed with its account's secret or too old",
+            untold=before.untold if before else 0,
+        )
 
     def _hearing(self, account: ProviderAccount | None) -> Hearing | None:
         if account is None:

@@ -45,6 +45,11 @@ class Stalls:
         self.longest_ms = 0.0
         self._places: dict[str, _Place] = {}
 
+    def sum_up(self) -> None:
+        """Tells how many there were, if any."""
+        if self.count:
+            log.info("loop stalls in all", pieces=self.count, ms=round(self.longest_ms))
+
     def note(self, seconds: float, where: str, at: float) -> None:
         """Counts one, and tells of it unless its place was told of within the last minute. at: monotonic seconds."""
         self.count += 1
@@ -68,6 +73,7 @@ async def watching() -> AsyncIterator[Stalls]:
     finally:
         watch.is_over = True
         await asyncio.to_thread(thread.join)
+        watch.stalls.sum_up()
 
 
 class _Watch:

@@ -9,12 +9,13 @@ from typing import assert_never
 
 import structlog
 
-from syncer.model.calendar import Calendar, CalendarKey
-from syncer.model.errors import CursorExpired, DaySpent, FencedOut, StoreError, SyncerError
+from syncer.model.calendar import Calendar
+from syncer.model.errors import DaySpent, FencedOut, StoreError, SyncerError
 from syncer.rules import timing
 from syncer.run.bells import Bells, rung
 from syncer.run.ownership import Ownership
 from syncer.run.room import Room
+from syncer.run.telling import Telling
 from syncer.store import conferences
 from syncer.sync import pull, push, sweep
 from syncer.sync.changes import Changes
@@ -28,6 +29,8 @@ _PUSHES_AN_ACCOUNT = 400
 _LONG_READS_A_SWEEP = 4
 _LONGEST_TICK_SECONDS = 0.2
 _TOKENS_SECONDS = 60.0
+# Lost batches in a row make a project rest longer each time, up to some 32 seconds: there is always the next look.
+_LONGEST_REST_AFTER = 6
 # All tokens that move without changes are saved in this time: the old ones serve as well, and each costs a write.
 _TOKENS_ROUND_SECONDS = 6 * 3600.0
 _SOON = timedelta(seconds=1)
@@ -72,9 +75,7 @@ class Supervisor:
         self._again: set[tuple[int, int]] = set()
         self._changes = Changes(tools)
         self._work: set[asyncio.Task[None]] = set()
-        self._failing: set[str] = set()
-        self._troubles: dict[CalendarKey, str] = {}
-        self._lost: dict[int, str] = {}
+        self._telling = Telling()
 
     async def run(self, bells: Bells) -> None:
         """Serves until the stop bell, then drains, then gives the leases back."""
@@ -130,23 +131,13 @@ class Supervisor:
             try:
                 await once()
             except SyncerError as error:
-                self._tell_trouble(name, error)
+                self._telling.loop_fails(name, error)
             else:
-                self._tell_recovery(name)
+                self._telling.loop_works(name)
                 if bell is not None:
                     await rung(bell, seconds)
                     continue
             await asyncio.sleep(seconds)
-
-    def _tell_trouble(self, name: str, error: SyncerError) -> None:
-        if name not in self._failing:
-            self._failing.add(name)
-            log.error("loop fails", loop=name, reason=str(error))
-
-    def _tell_recovery(self, name: str) -> None:
-        if name in self._failing:
-            self._failing.discard(name)
-            log.info("loop recovered", loop=name)
 
     async def _sweep_loop(self, group: asyncio.TaskGroup) -> None:
         """Sweeps each project in its turn, one sweep a turn, as long as any has something due."""
@@ -198,7 +189,7 @@ class Supervisor:
         left, go_together = set(slots), project.go_together(slots)
         try:
             seen = await sweep.sweep(self._tools, project, slots)
-            self._tell_lost(project, seen, go_together=go_together)
+            self._note_lost(project, seen, go_together=go_together)
             for what in seen:
                 left.discard(what.slot)
                 if isinstance(what, sweep.Changed) and what.is_long and self._is_held_up(places):
@@ -239,7 +230,7 @@ class Supervisor:
                 case sweep.Quiet(_, calendar):
                     await sweep.rest(self._tools, project, what)
                     project.looked(calendar.key, began_at, self._tools.clock())
-                    self._tell_well(calendar)
+                    self._telling.calendar_works(calendar)
                 case sweep.Trouble(_, calendar, error, is_shared):
                     await self._set_back(project, calendar, error, is_shared=is_shared)
                 case _:
@@ -252,7 +243,8 @@ class Supervisor:
         try:
             touched = await pull.pull(self._tools, project, calendar, what.page)
             project.looked(calendar.key, began_at, self._tools.clock())
-            self._tell_well(calendar)
+            self._telling.calendar_works(calendar)
+            self._telling.calendar_shows(calendar, sees_details=what.page.sees_details)
             for conference_id in touched:
                 self._begin_push(group, project, Push(calendar.key.tenant_id, conference_id))
         except SyncerError as error:
@@ -264,16 +256,15 @@ class Supervisor:
     async def _set_back(
         self, project: Project, calendar: Calendar, error: SyncerError, *, is_shared: bool = False
     ) -> None:
-        # What all looks of the project fail with is told of the project.
-        if not is_shared and self._lost.get(project.lease.project_id) != type(error).__name__:
-            self._tell_setback(calendar, error)
+        if not is_shared:
+            self._telling.calendar_fails(project.lease.project_id, calendar, error)
         until = await sweep.setback(self._tools, project, calendar, error, is_shared=is_shared)
         project.postpone(calendar.key, until)
         if isinstance(error, DaySpent):
             project.rests_until = until
 
-    def _tell_lost(self, project: Project, seen: Sequence[sweep.Seen], *, go_together: bool) -> None:
-        """Whole batches that are lost: told once for a project and kind, however many calendars were in them.
+    def _note_lost(self, project: Project, seen: Sequence[sweep.Seen], *, go_together: bool) -> None:
+        """Whole batches that are lost are the project's trouble, however many calendars were in them.
 
         go_together: there was a batch; only one that was answered says that they are again.
         """
@@ -281,41 +272,19 @@ class Supervisor:
         lost = next((what.error for what in seen if isinstance(what, sweep.Trouble) and what.is_shared), None)
         if lost is not None:
             self._rest_after(project, lost)
-            if self._lost.get(project_id) != (kind := type(lost).__name__):
-                self._lost[project_id] = kind
-                log.warning("looks fail", project_id=project_id, error_type=kind, reason=str(lost))
+            self._telling.looks_fail(project_id, lost)
         elif go_together:
             project.lost_in_a_row = 0
-            if self._lost.pop(project_id, None) is not None:
-                log.info("looks recovered", project_id=project_id)
+            self._telling.looks_work(project_id)
 
     def _rest_after(self, project: Project, lost: SyncerError) -> None:
         """A batch that was put off puts off the project's next, longer each time; its calendars are not to blame."""
         now = self._tools.clock()
         if project.rests_until is None or project.rests_until <= now:
             project.lost_in_a_row += 1
-            verdict = timing.after(lost, failures=project.lost_in_a_row, now=now, jitter=self._tools.chance())
+            failures = min(project.lost_in_a_row, _LONGEST_REST_AFTER)
+            verdict = timing.after(lost, failures=failures, now=now, jitter=self._tools.chance())
             project.rests_until = verdict.at
-
-    def _tell_setback(self, calendar: Calendar, error: SyncerError) -> None:
-        """Told once for each kind of trouble; an expired cursor is no trouble."""
-        key, kind = calendar.key, type(error).__name__
-        if isinstance(error, CursorExpired):
-            log.info("calendar read anew", tenant_id=key.tenant_id, calendar_id=key.calendar_id)
-        elif self._troubles.get(key) != kind:
-            self._troubles[key] = kind
-            log.warning(
-                "calendar fails",
-                tenant_id=key.tenant_id,
-                calendar_id=key.calendar_id,
-                error_type=kind,
-                reason=str(error),
-            )
-
-    def _tell_well(self, calendar: Calendar) -> None:
-        key = calendar.key
-        if self._troubles.pop(key, None) is not None:
-            log.info("calendar recovered", tenant_id=key.tenant_id, calendar_id=key.calendar_id)
 
     def _begin_push(self, group: asyncio.TaskGroup, project: Project, what: Push) -> None:
         """One push of a conference at a time; what is asked for meanwhile comes once more after it.
@@ -330,11 +299,13 @@ class Supervisor:
             self._begin(group, self._push(group, project, what, account_id))
 
     async def _push(self, group: asyncio.TaskGroup, project: Project, what: Push, account_id: int) -> None:
-        key = (what.tenant_id, what.conference_id)
+        key, tenant = (what.tenant_id, what.conference_id), project.tenants.get(what.tenant_id)
         try:
             # That first: an account that hangs holds up nobody else's.
             async with self._room.place_at(account_id), self._pushes:
-                await push.push(self._tools, project, what)
+                came = await push.push(self._tools, project, what)
+            if tenant is not None:
+                self._telling.pushed(tenant, what.conference_id, came)
         finally:
             self._pushing.discard(key)
             self._room.leave(account_id)
@@ -344,6 +315,7 @@ class Supervisor:
 
     async def _rescue(self, group: asyncio.TaskGroup) -> None:
         """Finds by their rows what is due to be pushed: retries, deletions, and what a crash left behind."""
+        self._telling.pass_time()
         self._room.bell.clear()
         for project in list(self._ownership.projects.values()):
             due = await conferences.waiting(

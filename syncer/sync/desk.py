@@ -1,6 +1,6 @@
 """One push at work: its conference as it stands, its provider calls, and what is written down of them."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from syncer.model.calendar import Tenant
@@ -12,15 +12,28 @@ from syncer.store.conferences import Noted, Told
 from syncer.sync.tools import Project, Tools
 
 
+@dataclass(slots=True)
+class Came:
+    """What came of a push, for whoever tells of it.
+
+    outcomes: of its provider calls, in order. stuck: why the meeting waits for somebody from now on, in words of our
+    own; None when it does not, or did so before.
+    """
+
+    outcomes: list[Outcome] = field(default_factory=list)
+    stuck: str | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """conference: as it stands by now. failures: in a row before this push."""
+    """conference: as it stands by now. failures: in a row before this push. came: noted as it comes."""
 
     tools: Tools
     project: Project
     tenant: Tenant
     conference: Conference
     failures: int
+    came: Came = field(default_factory=Came)
 
     def having(self, conference: Conference) -> "Desk":
         """The same desk with the conference as it stands now."""
@@ -30,9 +43,11 @@ class Desk:
         """One provider call, which ends before the lease does. Raises FencedOut if the lease is over already."""
         try:
             async with self.project.tenure.bounded():
-                return await self.tools.providers.apply(self.tenant, change)
+                outcome = await self.tools.providers.apply(self.tenant, change)
         except TimeoutError:
             return Retry("the lease ended before the answer came", is_in_doubt=True)
+        self.came.outcomes.append(outcome)
+        return outcome
 
     async def settle(self, after: Conference, *told: Told, reason: str | None = None) -> "Desk":
         """Writes down how the conference stands now: what was wanted when the push began is dealt with."""
@@ -102,6 +117,8 @@ class Desk:
         is_news = not timing.is_held(self.failures)
         reason = f"held after {self.failures + 1} failures in a row, {during}: {retry.reason}"
         await self.note(self._failed(held, until), *([told] if is_news else []), reason=reason)
+        if is_news:
+            self.came.stuck = f"held after {self.failures + 1} failures in a row, {during}: {retry.kind}"
 
     def _failed(self, conference: Conference, next_try_at: datetime) -> Conference:
         return replace(conference, failures=self.failures + 1, next_try_at=next_try_at)

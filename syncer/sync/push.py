@@ -24,13 +24,14 @@ from syncer.rules import compose, decide, parse, timing
 from syncer.store import calendars, conferences
 from syncer.store.conferences import Told
 from syncer.sync import write_back
-from syncer.sync.desk import Desk
+from syncer.sync.desk import Came, Desk
 from syncer.sync.tools import Project, Tools
 
 # A calendar that could not be looked at for so long, parked or paused, holds up no deletion any more.
 _UNSEEN_LIMIT = timedelta(days=7)
 # What every JSON number can carry, and more than any number of edits.
 _LARGEST_REVISION = 2**53
+_NO_SUCH_MEETING = "the provider has no such meeting"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,15 +43,15 @@ class Push:
     reads_back: bool = False
 
 
-async def push(tools: Tools, project: Project, what: Push) -> None:
-    """Makes one meeting as its links want it, and writes down what came of it.
+async def push(tools: Tools, project: Project, what: Push) -> Came:
+    """Makes one meeting as its links want it, and writes down what came of it; gives what is to be told of that.
 
     Raises FencedOut or a StoreError; trouble at the provider or at Google becomes a row that is due again later.
     """
     tenant = project.tenants.get(what.tenant_id)
     found = await conferences.one(tools.database, what.tenant_id, what.conference_id)
     if tenant is None or found is None:
-        return
+        return Came()
     conference, links = found
     desk = Desk(tools, project, tenant, conference, conference.failures)
     driver = decide.driver(links, _last_driver(conference), tools.clock())
@@ -60,6 +61,7 @@ async def push(tools: Tools, project: Project, what: Push) -> None:
         await _bury(desk)
     else:
         await _keep(desk, driver, links, reads_back=what.reads_back or _is_unsure(conference))
+    return desk.came
 
 
 def _is_unsure(conference: Conference) -> bool:
@@ -186,14 +188,15 @@ async def _not_done(desk: Desk, outcome: Gone | Stale | Rejected | Retry, *, dur
     match outcome:
         case Gone():
             told = Told("gone", {"during": during})
-            await desk.settle(
-                replace(desk.conference, state=State.GONE), told, reason="the provider has no such meeting"
-            )
+            await desk.settle(replace(desk.conference, state=State.GONE), told, reason=_NO_SUCH_MEETING)
+            desk.came.stuck = _NO_SUCH_MEETING if desk.conference.reason != _NO_SUCH_MEETING else None
         case Stale(revision):
             await _go_above(desk, revision)
-        case Rejected(reason):
-            lines = [] if reason == desk.conference.reason else [Told("rejected", {"reason": reason, "during": during})]
-            await desk.settle(desk.conference, *lines, reason=reason)
+        case Rejected(reason, kind):
+            is_news = reason != desk.conference.reason
+            told = Told("rejected", {"reason": reason, "during": during})
+            await desk.settle(desk.conference, *([told] if is_news else []), reason=reason)
+            desk.came.stuck = f"refused, {during}: {kind}" if is_news else None
         case Retry():
             await _try_later(desk, outcome, during=during)
         case _:
@@ -355,12 +358,13 @@ async def _delete(desk: Desk) -> None:
             await desk.settle(replace(desk.conference, state=State.DELETED), Told("deleted"))
         case Stale() | Retry():
             await _not_done(desk, outcome, during="deleting the meeting")
-        case Rejected(reason):
+        case Rejected(reason, kind):
             # Released: the guard has nothing against it any more, and counts it no longer.
             refused = replace(desk.conference, state=State.HELD, was_released=True)
             await desk.settle(
                 refused, Told("rejected", {"reason": reason, "during": "deleting the meeting"}), reason=reason
             )
+            desk.came.stuck = f"refused, deleting the meeting: {kind}"
         case _:
             assert_never(outcome)
 

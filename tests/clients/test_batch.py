@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+import structlog.testing
 from aiohttp import web
 
 from syncer.clients.google.batch import Batches, Call, Lost, Outcome, Size
@@ -204,8 +205,11 @@ async def test_where_mixed_credentials_are_refused_calls_go_by_subject(room: Roo
 
 async def test_where_no_credential_is_taken_calls_go_one_by_one(room: Room) -> None:
     room.google.answering = lambda _: web.json_response({}, status=403)
-    assert is_right(await room.send())
+    with structlog.testing.capture_logs() as lines:
+        assert is_right(await room.send())
     assert len(room.google.singles) == len(CALLS)
+    assert [(line["instead"], line["seconds"]) for line in lines] == [("by subject", 3600.0), ("one by one", 3600.0)]
+    assert "share" not in str(lines)
 
 
 @pytest.mark.parametrize("status", [400, 413])

@@ -192,6 +192,5 @@ async def test_the_account_can_be_tried_out(vendor: Vendor, put: Put) -> None:
     assert "answers signed calls" in await vendor.providers.of(vendor.tenant).probe()
     put("hook", "whsec_" + "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0LXNlY3JldA==")
     vendor.tenant = dataclasses.replace(vendor.tenant, account_id=2)
-    assert await vendor.apply(ChangeKind.READ, 1, "r") == Unauthorized(
-        "the endpoint does not accept our signature: the credential's secret and the vendor's must be the same"
-    )
+    why = "the endpoint does not accept our signature: the credential's secret and the vendor's must be the same"
+    assert await vendor.apply(ChangeKind.READ, 1, "r") == Unauthorized(why, kind=f"the endpoint answered 401: {why}")

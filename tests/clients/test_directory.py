@@ -113,7 +113,8 @@ def test_a_secret_that_was_changed_is_read_within_seconds(
 
 async def test_an_account_that_cannot_be_used_waits_for_the_operator(providers: Providers) -> None:
     outcome = await providers.apply(tenant(provider_credential="file:missing"), READ)
-    assert outcome == Retry("credential file:missing is not there: put the file into the credentials folder")
+    why = "credential file:missing is not there: put the file into the credentials folder"
+    assert outcome == Retry(why, kind=why)
 
 
 _PICKY = """

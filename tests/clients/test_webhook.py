@@ -360,7 +360,7 @@ async def test_a_wrong_account_loses_no_change_until_it_is_mended(room: Room, st
     ],
 )
 async def test_what_stays_wrong_is_rejected(room: Room, status: int, reason: str) -> None:
-    assert await room.after(UPDATE, "", status=status) == Rejected(reason)
+    assert await room.after(UPDATE, "", status=status) == Rejected(reason, kind=f"the endpoint answered {status}")
 
 
 async def test_a_refusal_is_told_in_the_endpoints_words_but_tamed(room: Room) -> None:

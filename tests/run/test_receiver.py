@@ -141,6 +141,27 @@ async def test_whoever_cannot_sign_learns_nothing(stage: Acted, line: Line, foll
     assert line.receiver.counts.refused == len(replies)
 
 
+async def test_refusals_are_told_once_for_each_sender_and_counted(stage: Acted, line: Line, followed: Booked) -> None:
+    foreign = replace(line, secret=FOREIGN)
+    with structlog.testing.capture_logs() as lines:
+        receiver = Receiver(stage.tools)
+        async with receiver.listening(ANYWHERE) as address:
+            assert address is not None
+            for tenant in ("acme", "nobody", "acme", "others"):
+                await replace(foreign, address=address).tell("1", tenant=tenant)
+            await replace(line, address=address).tell(followed.meeting_id)
+            await replace(foreign, address=address).tell("1")
+    account_id = await stage.tools.database.value("SELECT account_id FROM syncer.tenant")
+    told_of = [row["account_id"] for row in lines if row["event"] == "calls are refused"]
+    assert told_of == [account_id, 0]
+    assert {name: lines[-1][name] for name in ("event", "known", "unknown", "refused")} == {
+        "event": "calls taken",
+        "known": 1,
+        "unknown": 0,
+        "refused": 5,
+    }
+
+
 async def test_our_own_calls_sent_back_to_us_are_refused(line: Line, followed: Booked) -> None:
     reply = await line.send(told(followed.meeting_id) | {"type": "conference.updated"})
     assert reply.status == 422
@@ -157,8 +178,21 @@ async def test_our_own_calls_sent_back_to_us_are_refused(line: Line, followed: B
         told(*map(str, range(501))),
         told("1") | {"type": 7},
         {**told("1"), "data": {"tenant": "acme", "conferences": "1"}},
+        told("1") | {"timestamp": "yesterday"},
+        told("1") | {"timestamp": "2026-12-01T09:00:00"},
     ],
-    ids=["no timestamp", "no meeting", "long id", "control sign", "empty id", "too many", "no type", "no list"],
+    ids=[
+        "no timestamp",
+        "no meeting",
+        "long id",
+        "control sign",
+        "empty id",
+        "too many",
+        "no type",
+        "no list",
+        "no time",
+        "no time zone",
+    ],
 )
 async def test_a_signed_call_of_a_wrong_shape_is_told_what_is_wrong(line: Line, content: Any) -> None:
     reply = await line.send(content)
@@ -166,6 +200,7 @@ async def test_a_signed_call_of_a_wrong_shape_is_told_what_is_wrong(line: Line, 
     assert (reply.status, reply.headers["Content-Type"]) == (422, "application/problem+json")
     assert "canary" not in reply.body.decode()
     assert len(reply.json["detail"]) <= 200
+    assert "\\" not in reply.json["detail"]
 
 
 @pytest.mark.parametrize(
@@ -181,8 +216,24 @@ async def test_a_body_that_is_too_large_is_refused(line: Line) -> None:
     assert (await line.send(told("1") | {"more": "x" * 70_000})).status == 413
 
 
-async def test_headers_that_are_too_large_are_refused(line: Line) -> None:
-    assert (await line.tell("1", more="x" * 5_000)).status == 400
+async def test_headers_that_are_too_large_are_refused(line: Line, caplog: pytest.LogCaptureFixture) -> None:
+    with structlog.testing.capture_logs() as lines:
+        replies = [await line.tell("1", more="x" * 5_000), await line.tell("1", webhook_id="x" * 5_000)]
+    for reply in replies:
+        check(reply.json, "problem")
+        assert (reply.status, reply.headers["Content-Type"]) == (400, "application/problem+json")
+    assert (lines, caplog.records) == ([], [])
+
+
+async def test_bytes_that_are_no_request_are_answered_and_not_logged(
+    line: Line, caplog: pytest.LogCaptureFixture
+) -> None:
+    reader, writer = await asyncio.open_connection(line.address.host, line.address.port)
+    writer.write(b"\x16\x03\x01 hello\r\n\r\n")
+    async with asyncio.timeout(SECONDS):
+        assert b"application/problem+json" in await reader.read()
+    writer.close()
+    assert caplog.records == []
 
 
 async def test_nothing_is_inflated(line: Line) -> None:
@@ -245,7 +296,8 @@ async def test_without_its_database_a_signed_call_is_to_come_again(
         assert (await replace(line, secret=FOREIGN).tell(followed.meeting_id)).status == 401
         await asyncio.to_thread(run_sql, f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
         assert (await line.tell(followed.meeting_id)).status == 200
-    assert [row["event"] for row in lines] == ["receiver fails", "receiver recovered"]
+    told_of = [row["event"] for row in lines if row["event"].startswith("receiver ")]
+    assert told_of == ["receiver fails", "receiver recovered"]
 
 
 async def test_an_account_whose_secret_is_missing_is_told_to_the_operator_only(stage: Acted, line: Line) -> None:

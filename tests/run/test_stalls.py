@@ -93,6 +93,15 @@ def test_a_place_is_told_once_a_minute_and_counted_always() -> None:
     assert (made.count, made.longest_ms) == (5, 50)
 
 
+def test_they_are_summed_up_if_there_were_any() -> None:
+    made = Stalls()
+    with structlog.testing.capture_logs() as lines:
+        made.sum_up()
+        made.note(0.02, "a", 0)
+        made.sum_up()
+    assert [(line["event"], line["ms"]) for line in lines] == [("loop stalled", 20), ("loop stalls in all", 20)]
+
+
 async def test_watching_ends_with_its_block() -> None:
     async with stalls.watching():
         assert "stall watch" in {thread.name for thread in threading.enumerate()}

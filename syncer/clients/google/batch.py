@@ -236,7 +236,9 @@ class Batches:
             self._works_by_subject = False
             self._way, self._way_until = unfit.way, asyncio.get_running_loop().time() + _AGAIN_SECONDS
             instead = "by subject" if unfit.way is _Way.BY_SUBJECT else "one by one"
-            log.warning("batches are refused", reason=str(unfit.error), instead=instead)
+            # Without the advice that a single call would come with: it is about a calendar.
+            status, reason = unfit.error.status, unfit.error.reason
+            log.warning("batches are refused", reason=f"{status} {reason}", instead=instead, seconds=_AGAIN_SECONDS)
 
 
 def _unfit(status: int, error: OutsideError, way: _Way) -> Exception:

@@ -83,7 +83,7 @@ class Providers:
         try:
             provider = self.of(tenant)
         except OperatorError as error:
-            return Retry(reason=str(error))
+            return Retry(reason=str(error), kind=str(error))
         outcome = await provider.apply(change)
         if isinstance(outcome, Retry):
             # Made anew for the next try, which then has whatever was mended meanwhile.

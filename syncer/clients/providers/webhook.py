@@ -71,11 +71,11 @@ class WebhookProvider:
         try:
             answer = await self._send(change)
         except NeverSent as error:
-            return Retry(reason=str(error))
+            return Retry(reason=str(error), kind=str(error))
         except Refused as error:
-            return Retry(reason=_cut(str(error)))
+            return Retry(reason=_cut(str(error)), kind=_cut(str(error)))
         except (Unreachable, Unreadable) as error:
-            return Retry(reason=str(error), is_in_doubt=may_be_done)
+            return Retry(reason=str(error), is_in_doubt=may_be_done, kind=str(error))
         if answer.status != 200:
             return _refusal(answer, may_be_done=may_be_done)
         return _outcome(change, answer.body)
@@ -131,17 +131,17 @@ def _refusal(answer: Answer, *, may_be_done: bool) -> Outcome:
     """What a status other than 200 means. Any 5xx may come from a proxy whose back end did the work."""
     status = answer.status
     wait = retry_after_seconds(answer.headers.get("retry-after"), now=datetime.now(UTC))
+    said = f"the endpoint answered {status}"
     if status >= 500:
-        return Retry(f"the endpoint answered {status}", wait, is_in_doubt=may_be_done)
+        return Retry(said, wait, is_in_doubt=may_be_done, kind=said)
     if status in _LATER:
-        return Retry(f"the endpoint answered {status}", wait)
+        return Retry(said, wait, kind=said)
     if status < 300:
-        return Retry(f"the endpoint answered {status} where 200 is agreed", wait, is_in_doubt=may_be_done)
-    if status == 401:
-        return Unauthorized(_SHUT[status], wait)
+        return Retry(f"{said} where 200 is agreed", wait, is_in_doubt=may_be_done, kind=said)
     if status in _SHUT:
-        return Retry(_SHUT[status], wait)
-    return Rejected(_cut(webhook_json.problem(answer.body) or f"the endpoint answered {status}"))
+        shut = Unauthorized if status == 401 else Retry
+        return shut(_SHUT[status], wait, kind=f"{said}: {_SHUT[status]}")
+    return Rejected(_cut(webhook_json.problem(answer.body) or said), said)
 
 
 def _outcome(change: Change, body: bytes) -> Outcome:
@@ -153,11 +153,13 @@ def _outcome(change: Change, body: bytes) -> Outcome:
     except (*BAD_JSON, ValueError) as error:
         # msgspec names the place and what it wanted there; of what it found, at most an unknown status.
         wanted = str(error) if isinstance(error, msgspec.ValidationError) else "no JSON, or a time that is none"
-        return Retry(_cut(f"the endpoint's answer cannot be read: {wanted}"), is_in_doubt=is_doubtful)
+        kind = "the endpoint's answer cannot be read"
+        return Retry(_cut(f"{kind}: {wanted}"), is_in_doubt=is_doubtful, kind=kind)
     if answer.status == "not_found":
         return Gone()
     if answer.status != "replaced" and meeting is not None and meeting.meeting_id != change.meeting_id:
-        return Retry("the endpoint answered about another conference", is_in_doubt=is_doubtful)
+        kind = "the endpoint answered about another conference"
+        return Retry(kind, is_in_doubt=is_doubtful, kind=kind)
     return _done(change, answer, meeting)
 
 
@@ -175,7 +177,8 @@ def _done(change: Change, answer: WebhookAnswer, meeting: Meeting | None) -> Out
         case (ChangeKind.UPDATE, "applied" | "unchanged") | (ChangeKind.READ, _):
             if meeting is not None:
                 return Applied(meeting)
-    return Retry(f"the endpoint answered {answer.status} without what belongs to it", is_in_doubt=is_doubtful)
+    kind = f"the endpoint answered {answer.status} without what belongs to it"
+    return Retry(kind, is_in_doubt=is_doubtful, kind=kind)
 
 
 def _cut(words: str) -> str:

@@ -3,6 +3,7 @@
 Unknown fields of an answer pass; every known one has a type and a length, for it comes from a stranger.
 """
 
+import re
 from datetime import UTC, date, datetime
 from typing import Annotated, Literal
 
@@ -21,6 +22,7 @@ DialIn = Annotated[str, Meta(max_length=1300, pattern=r"^[^\x00-\x1f\x7f]*\Z")]
 # Above it, readers that count in doubles lose exactness. Source: RFC 8259, section 6, on numbers.
 Revision = Annotated[int, Meta(ge=0, le=2**53)]
 
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _NAME_OF = {"starts": "start", "ends": "end", "time_zone": "timezone"}
 _TYPE_OF = {
     ChangeKind.UPDATE: "conference.updated",
@@ -63,7 +65,12 @@ class WebhookAnswer(msgspec.Struct):
 class ChangedReference(msgspec.Struct):
     """Which meeting is meant, in the vendor's own words."""
 
-    id: MeetingId
+    id: Annotated[str, Meta(min_length=1, max_length=512)]
+
+    def __post_init__(self) -> None:
+        # Not by a pattern, which the vendor would be told of with all its escapes.
+        if _CONTROL.search(self.id):
+            raise ValueError("`id` holds a control character")
 
 
 class Changed(msgspec.Struct):
@@ -77,7 +84,7 @@ class ChangedCall(msgspec.Struct):
     """The way back: look at these meetings."""
 
     type: Literal["conference.changed"]
-    timestamp: Annotated[str, Meta(max_length=64)]
+    timestamp: Annotated[datetime, Meta(tz=True)]
     content: Changed = msgspec.field(name="data")
 
 
