@@ -36,7 +36,7 @@ Row = Callable[[Place, int, float], Awaitable[Figures]]
 async def quiet(place: Place, calendars: int, seconds: float) -> Figures:
     """Looks at quiet calendars as fast as it can."""
     async with working(place, cycle_seconds=_SATURATED) as worker:
-        await worker.until(lambda counts: counts["looks"] >= 2 * calendars)
+        await worker.settled(calendars, looks=2)
         return await worker.window(seconds, "looks", wal_bytes=_WRITTEN)
 
 
@@ -56,7 +56,7 @@ async def tokens(place: Place, calendars: int, _seconds: float) -> Figures:
 async def changed(place: Place, calendars: int, seconds: float) -> Figures:
     """Pulls three changed events of each calendar, one with a meeting, as fast as it can. The provider is silent."""
     async with working(place, cycle_seconds=_SATURATED, **_SILENT) as worker:
-        await worker.until(lambda counts: counts["looks"] >= 2 * calendars)
+        await worker.settled(calendars, looks=2)
         return await worker.window(seconds, "committed", committed=_COMMITTED)
 
 
@@ -71,7 +71,8 @@ async def delay(place: Place, calendars: int, seconds: float) -> Figures:
     """One change at a time on an idle service."""
     wanted = max(int(_DELAYS * seconds), 20)
     async with working(place, cycle_seconds=_IDLE_CYCLE) as worker:
-        await worker.until(lambda counts: counts["looks"] >= calendars and len(counts["delays_ms"]) >= wanted)
+        await worker.settled(calendars, looks=1)
+        await worker.until(lambda counts: len(counts["delays_ms"]) >= wanted)
         counts = await worker.gauge.counts()
         await worker.check()
     return {"delays_ms": counts["delays_ms"]}
@@ -102,7 +103,7 @@ async def memory(place: Place, calendars: int, _seconds: float) -> Figures:
     """Resident memory by calendar, once each was looked at."""
     before = readings.settled_bytes()
     async with working(place, cycle_seconds=_SATURATED) as worker:
-        await worker.until(lambda counts: counts["looks"] >= calendars)
+        await worker.settled(calendars, looks=2)
         grown = readings.settled_bytes() - before
         await worker.check()
     return {"bytes": grown, "calendars": calendars}
@@ -113,16 +114,16 @@ async def traced(place: Place, calendars: int, _seconds: float) -> Figures:
     tracemalloc.start()
     async with working(place, cycle_seconds=_SATURATED) as worker:
         before = readings.traced_bytes()
-        await worker.until(lambda counts: counts["looks"] >= calendars)
+        await worker.settled(calendars, looks=2)
         grown = readings.traced_bytes() - before
         await worker.check()
     return {"bytes": grown, "calendars": calendars}
 
 
-async def upkeep(place: Place, _calendars: int, seconds: float) -> Figures:
+async def upkeep(place: Place, calendars: int, seconds: float) -> Figures:
     """What serving costs when nothing is due: leases, listings, rescue."""
     async with working(place, cycle_seconds=_RARE) as worker:
-        await worker.until(lambda counts: counts["looks"] >= 1)
+        await worker.settled(calendars, looks=0)
         return await worker.window(seconds, "cpu_seconds")
 
 

@@ -57,6 +57,7 @@ class Worker:
     """A worker under way."""
 
     tools: Tools
+    supervisor: Supervisor
     gauge: Gauge
 
     async def until(self, is_so: Callable[[dict[str, Any]], bool]) -> None:
@@ -85,6 +86,20 @@ class Worker:
             if checked_at - began_at > _LONGEST_SECONDS:
                 raise NotServedError("The worker did not come far enough in time.")
             await asyncio.sleep(_ASK_SECONDS)
+
+    async def settled(self, calendars: int, *, looks: float) -> None:
+        """Waits until so many calendars are served, and each was looked at so often since, on the average.
+
+        Listing them costs more than looking at them, and is no part of what a look costs.
+        """
+
+        async def are_served() -> bool:
+            projects = self.supervisor._ownership.projects.values()  # noqa: SLF001 (nobody else asks)
+            return sum(len(project.calendars) for project in projects) >= calendars
+
+        await self._until(are_served)
+        before = await self.gauge.counts()
+        await self.until(lambda counts: counts["looks"] >= before["looks"] + looks * calendars)
 
     async def read(self, **queries: str) -> Reading:
         """A reading. queries: statements that give one number each, by name."""
@@ -119,8 +134,10 @@ async def working(place: Place, **settings: Any) -> AsyncIterator[Worker]:
     """A worker that serves this place for as long as the block lasts. settings: those that a row needs of its own."""
     chosen = _settings(place, settings)
     with garbage.rare():
-        async with app.tools_of(chosen, place.dsn) as tools, _run(app.supervisor_of(chosen, tools)):
-            yield Worker(tools, Gauge(place.plain, place.postgres_pid))
+        async with app.tools_of(chosen, place.dsn) as tools:
+            supervisor = app.supervisor_of(chosen, tools)
+            async with _run(supervisor):
+                yield Worker(tools, supervisor, Gauge(place.plain, place.postgres_pid))
 
 
 @asynccontextmanager

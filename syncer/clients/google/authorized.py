@@ -30,20 +30,16 @@ class Authorized:
 
     async def _send(self, calls: Sequence[Call]) -> list[Outcome | SyncerError]:
         tokens = await self._tokens(calls)
-        ready: list[tuple[Call, Secret]] = []
-        for call in calls:
-            token = tokens[call.whose]
-            if isinstance(token, Secret):
-                ready.append((call, token))
-        sent = iter(await self._batches.send(ready) if ready else [])
-        outcomes: list[Outcome | SyncerError] = []
-        for call in calls:
-            token = tokens[call.whose]
-            outcome = next(sent) if isinstance(token, Secret) else token
-            if isinstance(token, Secret) and _is_unauthorized(outcome):
+        ready = [(call, token) for call in calls if isinstance(token := tokens[call.whose], Secret)]
+        sent: list[Outcome | SyncerError] = [*(await self._batches.send(ready) if ready else [])]
+        for (call, token), outcome in zip(ready, sent, strict=True):
+            if _is_unauthorized(outcome):
                 self._credentials.forget(*call.whose, token)
-            outcomes.append(outcome)
-        return outcomes
+        if len(ready) == len(calls):
+            return sent
+        answered = iter(sent)
+        found = (tokens[call.whose] for call in calls)
+        return [next(answered) if isinstance(token, Secret) else token for token in found]
 
     async def _tokens(self, calls: Iterable[Call]) -> dict[Whose, Secret | SyncerError]:
         known: dict[Whose, Secret | SyncerError | None] = {}

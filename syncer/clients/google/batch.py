@@ -147,6 +147,8 @@ class Batches:
     def _groups(self, calls: Sequence[Ready]) -> list[Sequence[int]]:
         """The places of the calls that go together."""
         way, size = self._current_way(), self.size.calls
+        if way is _Way.MIXED and len(calls) <= size and not any(call.is_alone for call, _ in calls):
+            return [range(len(calls))]
         together: dict[object, list[int]] = {}
         for place, (call, _) in enumerate(calls):
             if call.is_alone or way is _Way.SINGLE:

@@ -19,7 +19,7 @@ from aiogoogle.client import Aiogoogle
 from aiogoogle.models import Request
 from aiogoogle.resource import GoogleAPI
 
-from syncer.clients.google import discovery, errors
+from syncer.clients.google import discovery, errors, multipart
 from syncer.clients.google.auth import Credentials
 from syncer.clients.google.authorized import Authorized
 from syncer.clients.google.batch import FIRST_CALLS, Batches, Call, Lost, Outcome, Whose, bearer
@@ -187,6 +187,8 @@ class GoogleCalendar:
         return [self._body(outcome) for outcome in outcomes]
 
     def _answered(self, outcome: Outcome | SyncerError) -> Answered:
+        if isinstance(outcome, Answer) and outcome.headers is multipart.PLAIN:
+            return Looked(outcome.body)
         body = self._body(outcome)
         if isinstance(body, bytes):
             return Looked(body)
@@ -230,7 +232,7 @@ def _look_call(look: Look) -> Call:
         path += f"&timeMin={look.time_min.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
     if look.page_token is not None:
         path += f"&pageToken={_query(look.page_token)}"
-    return Call("GET", path, look.whose, is_alone=look.is_alone)
+    return Call("GET", path, look.whose, None, None, look.is_alone)
 
 
 def _patch_call(patch: Patch) -> Call:

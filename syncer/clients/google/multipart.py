@@ -17,7 +17,8 @@ _BOUNDARY = re.compile(
 _LENGTH = re.compile(rb"(?i)\ncontent-length:\s*(\d+)")
 _PART_TYPE = b"Content-Type: application/http\r\nContent-ID: <"
 _GOOD, _JSON_TYPE = b"HTTP/1.1 200 ", b"application/json"
-_JSON = {"content-type": "application/json"}
+# The headers of a 200 with JSON, the same for all of them.
+PLAIN = {"content-type": "application/json"}
 
 
 class Mangled(Exception):
@@ -72,7 +73,7 @@ def _one(part: bytes, mark: bytes) -> Answer:
         body = body[:length] if length >= 0 else body
     # Nearly all answers are like this, and nothing else of their headers matters.
     if head.startswith(_GOOD) and _JSON_TYPE in head:
-        return Answer(200, _JSON, body)
+        return Answer(200, PLAIN, body)
     status = _STATUS.match(head)
     if status is None:
         raise Mangled("with a part that is not an HTTP answer")
