@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,16 @@ RESULTS = report.FOLDER / "results"
 PAGE = report.FOLDER / "README.md"
 
 
+def _command(size: rows.Size) -> str:
+    chosen = "--quick" if size is QUICK else f"--rounds {size.rounds}" if size.rounds != FULL.rounds else ""
+    return f'make bench BENCH_ARGUMENTS="{chosen}"' if chosen else "make bench"
+
+
 def _arguments() -> argparse.Namespace:
     known = [*(one.name for one in rows.OURS), *(peer.name for peer in rows.PEERS)]
     parser = argparse.ArgumentParser(prog="python -m bench", description="What syncer costs, beside other clients.")
     parser.add_argument("--quick", action="store_true", help="one short round, shown and not kept")
+    parser.add_argument("--rounds", type=int, default=FULL.rounds, help="of a full run, whose medians are kept")
     parser.add_argument("--only", nargs="+", default=[], choices=known, metavar="ROW", help="some rows, not kept")
     return parser.parse_args()
 
@@ -32,7 +39,7 @@ async def _measured(size: rows.Size, only: list[str]) -> dict[str, Any]:
             )
         rounds = [await _round(bench, number) for number in range(size.rounds)]
         about = {
-            "command": " ".join(["make bench", *(['BENCH_ARGUMENTS="--quick"'] if size is QUICK else [])]),
+            "command": _command(size),
             "is_quick": size is QUICK,
             "machine": machine.described(bench.postgres.version),
             "ceiling": ceiling,
@@ -59,8 +66,9 @@ def main() -> int:
     if sys.platform != "linux":
         print("The bench reads what processes cost from /proc, so it runs on Linux only.", file=sys.stderr)
         return 2
+    size = QUICK if arguments.quick else replace(FULL, rounds=arguments.rounds)
     try:
-        made = asyncio.run(_measured(QUICK if arguments.quick else FULL, arguments.only))
+        made = asyncio.run(_measured(size, arguments.only))
     except runs.RunFailedError as error:
         print(f"Nothing was kept: {error}", file=sys.stderr)
         return 1

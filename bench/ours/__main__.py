@@ -18,6 +18,7 @@ from syncer import telemetry
 _SATURATED, _RARE = 0.05, 3600.0
 _IDLE_CYCLE = 2.0
 # More than there are changes, so that work never runs out; a look that finds none costs a fraction of one that does.
+_LISTING_CYCLE = 15.0
 _CONFERENCE_LOOKS_A_SECOND = 1500
 # For rows in which the provider answers nothing: no push may run into its deadline.
 _SILENT = {"request_seconds": 600.0, "rescue_seconds": 3600.0}
@@ -102,8 +103,8 @@ async def stall(place: Place, calendars: int, _seconds: float) -> Figures:
 async def memory(place: Place, calendars: int, _seconds: float) -> Figures:
     """Resident memory by calendar, once each was looked at."""
     before = readings.settled_bytes()
-    async with working(place, cycle_seconds=_SATURATED) as worker:
-        await worker.settled(calendars, looks=2)
+    async with working(place, cycle_seconds=_LISTING_CYCLE) as worker:
+        await worker.settled(calendars, looks=1)
         grown = readings.settled_bytes() - before
         await worker.check()
     return {"bytes": grown, "calendars": calendars}
@@ -112,9 +113,9 @@ async def memory(place: Place, calendars: int, _seconds: float) -> Figures:
 async def traced(place: Place, calendars: int, _seconds: float) -> Figures:
     """What Python has allocated by calendar, once each was looked at."""
     tracemalloc.start()
-    async with working(place, cycle_seconds=_SATURATED) as worker:
+    async with working(place, cycle_seconds=_LISTING_CYCLE) as worker:
         before = readings.traced_bytes()
-        await worker.settled(calendars, looks=2)
+        await worker.settled(calendars, looks=1)
         grown = readings.traced_bytes() - before
         await worker.check()
     return {"bytes": grown, "calendars": calendars}
