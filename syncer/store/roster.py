@@ -42,11 +42,14 @@ async def pages(
 ) -> AsyncIterator[list[Calendar]]:
     """The calendars that are served, parked ones included, and have changed since; by key, some hundreds at a time.
 
-    tenant_ids: of these tenants only.
+    since: 0 for all of them, and then of these tenants only, if any are named.
     """
     behind = (0, 0)
     while True:
-        rows = await database.fetch(_SQL["page"], project_id, since, *behind, _PAGE, tenant_ids)
+        if since:
+            rows = await database.fetch(_SQL["changed"], project_id, since, *behind, _PAGE)
+        else:
+            rows = await database.fetch(_SQL["all"], project_id, *behind, _PAGE, tenant_ids)
         if rows:
             yield [calendars.calendar_of(row) for row in rows]
             behind = (rows[-1]["tenant_id"], rows[-1]["calendar_id"])

@@ -9,18 +9,30 @@ SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS since, p.revisio
                  AND t.revision < pg_snapshot_xmax(pg_current_snapshot())) AS has_tenants
 FROM syncer.project p WHERE p.project_id = $1;
 
--- name: page
+-- name: all
 -- Some of the calendars of a project that are served, with their cursors. A parked one comes with the time it waits for.
 -- The tenant's subject goes with the tenant's credential: a user's own grant speaks for nobody else.
--- $1 project_id bigint, $2 since bigint (a revision; 0: all of them), $3 tenant_id and $4 calendar_id to go on behind,
--- $5 limit int, $6 of these tenants only bigint[], or NULL. Rows: at most so many, by key. Index: calendar_of_revision, or calendar_pkey.
+-- $1 project_id bigint, $2 tenant_id and $3 calendar_id to go on behind, $4 limit int, $5 of these tenants only bigint[],
+-- or NULL. Rows: at most so many, by key. Index: calendar_pkey, for a statement that knew of revisions as well would be
+-- planned by them, and sort all there is for each page.
+SELECT c.tenant_id, c.calendar_id, c.google_id, coalesce(c.credential, t.credential) AS credential,
+       coalesce(c.subject, CASE WHEN c.credential IS NULL THEN t.subject END) AS subject, c.addresses, c.sync_token,
+       c.page_token, c.generation, c.is_full_read, c.read_from, c.pin, c.failures, c.next_look_at
+FROM syncer.calendar c JOIN syncer.tenant t USING (tenant_id)
+WHERE t.project_id = $1 AND t.state = 'active' AND c.state <> 'paused'
+  AND ($5::bigint[] IS NULL OR c.tenant_id = ANY ($5)) AND (c.tenant_id, c.calendar_id) > ($2, $3)
+ORDER BY c.tenant_id, c.calendar_id LIMIT $4;
+
+-- name: changed
+-- As `all`, those that have changed.
+-- $1 project_id bigint, $2 since bigint (a revision), $3 tenant_id and $4 calendar_id to go on behind, $5 limit int.
+-- Rows: at most so many, by key. Index: calendar_of_revision.
 SELECT c.tenant_id, c.calendar_id, c.google_id, coalesce(c.credential, t.credential) AS credential,
        coalesce(c.subject, CASE WHEN c.credential IS NULL THEN t.subject END) AS subject, c.addresses, c.sync_token,
        c.page_token, c.generation, c.is_full_read, c.read_from, c.pin, c.failures, c.next_look_at
 FROM syncer.calendar c JOIN syncer.tenant t USING (tenant_id)
 WHERE t.project_id = $1 AND t.state = 'active' AND c.state <> 'paused' AND c.revision >= $2::bigint::text::xid8
-  AND ($2 = 0 OR c.revision < pg_snapshot_xmax(pg_current_snapshot())) AND ($6::bigint[] IS NULL OR c.tenant_id = ANY ($6))
-  AND (c.tenant_id, c.calendar_id) > ($3, $4)
+  AND c.revision < pg_snapshot_xmax(pg_current_snapshot()) AND (c.tenant_id, c.calendar_id) > ($3, $4)
 ORDER BY c.tenant_id, c.calendar_id LIMIT $5;
 
 -- name: paused
