@@ -3,10 +3,12 @@
 import os
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
+
+from msgspec import structs
 
 from syncer.cli import connect
 from syncer.cli.output import as_sentence, counted
@@ -287,7 +289,7 @@ async def _look(outside: _Outside, calendars: "list[Calendar]") -> list[SyncerEr
     from syncer.model.calendar import Cursor
 
     far = datetime.now(UTC) + _FAR
-    answers = await outside.google.look([look_at(replace(one, cursor=Cursor()), far) for one in calendars])
+    answers = await outside.google.look([look_at(structs.replace(one, cursor=Cursor()), far) for one in calendars])
     return [answer.error if isinstance(answer, Failed) else None for answer in answers]
 
 

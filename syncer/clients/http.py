@@ -11,6 +11,7 @@ import zlib
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple, Self
 
 import aiohttp
@@ -52,8 +53,7 @@ class Answer(NamedTuple):
     body: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class _Call:
+class _Call(NamedTuple):
     method: str
     target: URL
     headers: Headers
@@ -153,7 +153,7 @@ class Http:
 
     async def _send(self, door: str, call: _Call) -> Answer:
         headers = {name: _revealed(value) for name, value in call.headers.items()}
-        if not _SENDABLE.fullmatch("".join(headers.values())):
+        if not _SENDABLE.fullmatch("".join((*headers, *headers.values()))):
             raise Refused(call.host, 0, "a header holds characters that cannot be sent")
         try:
             async with asyncio.timeout(call.limits.deadline_seconds):
@@ -176,6 +176,7 @@ def _revealed(value: str | Secret) -> str:
     return value.reveal() if isinstance(value, Secret) else value
 
 
+@lru_cache(1024)
 def _parsed(url: str, *, is_encoded: bool) -> URL:
     try:
         target = URL(url, encoded=is_encoded)

@@ -9,14 +9,13 @@ import msgspec
 
 
 class Value(msgspec.Struct, frozen=True, gc=False):
-    """A frozen value of which a page makes thousands: cheap to make, to compare and to keep, and part of no cycle.
+    """A frozen value of which thousands are made: cheap to make, to compare and to keep, and part of no cycle.
 
     Changed copies are made by `msgspec.structs.replace`. Its JSON is that of a dataclass with the same fields.
     """
 
 
-@dataclass(frozen=True, slots=True)
-class CalendarKey:
+class CalendarKey(Value, frozen=True):
     """A calendar of ours. Order and hash are by tenant, then id."""
 
     tenant_id: int
@@ -32,8 +31,7 @@ class Lease:
     epoch: int
 
 
-@dataclass(frozen=True, slots=True)
-class Cursor:
+class Cursor(Value, frozen=True):
     """How far a calendar was read, and what that is pinned to.
 
     sync_token: opaque, given with the last page; None before the first full read.
@@ -53,8 +51,7 @@ class Cursor:
     pin: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Calendar:
+class Calendar(Value, frozen=True):
     """A calendar that is served, with what its tenant says about it.
 
     google_id: the id at Google, e-mail shaped or `primary`. subject: whom to impersonate, None with a user's grant.
@@ -83,9 +80,10 @@ class When(Value, frozen=True):
     time_zone: str | None = None
 
     def __post_init__(self) -> None:
-        if (self.at is None) == (self.day is None):
+        at = self.at
+        if (at is None) == (self.day is None):
             raise ValueError("a time is either an instant or a day")
-        if self.at is not None and self.at.tzinfo is None:
+        if at is not None and at.tzinfo is None:
             raise ValueError("an instant needs an offset")
 
 
@@ -184,8 +182,7 @@ class Page(Value, frozen=True):
         return not self.events and not self.set_aside and self.next_page_token is None
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
+class Link(Value, frozen=True):
     """A live organizer's event on one calendar that refers to a conference.
 
     etag: version that was read. generation: full read that saw it last. rung: how it was written back last, or None.

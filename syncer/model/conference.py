@@ -4,11 +4,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 
-from syncer.model.calendar import CalendarKey, When
+from syncer.model.calendar import CalendarKey, Value, When
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(Value, frozen=True):
     """How a meeting should be, composed from its links. Text is the event's, None where it has none."""
 
     title: str | None
@@ -21,8 +20,7 @@ class Wanted:
     recurrence: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Meeting:
+class Meeting(Value, frozen=True):
     """A meeting as its provider says it is.
 
     join_url, passcode: None where the provider gives none. dial_in: `tel:` URIs or numbers.
@@ -56,8 +54,7 @@ class State(Enum):
     DETACHED = "detached"
 
 
-@dataclass(frozen=True, slots=True)
-class Conference:
+class Conference(Value, frozen=True):
     """Our row for one meeting of one tenant.
 
     wanted_version: grows with every commit that touched its links; it is the revision sent outside.
@@ -94,8 +91,7 @@ class Conference:
     read_back_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ProviderAccount:
+class ProviderAccount(Value, frozen=True):
     """Where meetings live. provider: entry-point name. settings: a URL, …. credential: reference."""
 
     account_id: int
@@ -110,8 +106,7 @@ class ChangeKind(Enum):
     READ = "read"
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(Value, frozen=True):
     """One call to a provider.
 
     revision: only grows per conference; a provider ignores lower ones. key: idempotency key, the same for each retry.
@@ -127,34 +122,29 @@ class Change:
     wanted: Wanted | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Applied:
+class Applied(Value, frozen=True):
     """The meeting is as wanted now, or was already."""
 
     meeting: Meeting
 
 
-@dataclass(frozen=True, slots=True)
-class Replaced:
+class Replaced(Value, frozen=True):
     """The provider could not edit in place: the meeting has a new id."""
 
     meeting: Meeting
 
 
-@dataclass(frozen=True, slots=True)
-class Gone:
+class Gone(Value, frozen=True):
     """The provider has no such meeting (any more)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Stale:
+class Stale(Value, frozen=True):
     """The provider has taken a greater revision from us: ours changed nothing. revision: theirs."""
 
     revision: int
 
 
-@dataclass(frozen=True, slots=True)
-class Rejected:
+class Rejected(Value, frozen=True):
     """The provider will not do this; repeating does not help. reason: its words, cut to 200 characters.
 
     kind: what that was, in our own words, which a log may show; nothing of the provider's.
@@ -164,8 +154,7 @@ class Rejected:
     kind: str = "the provider will not do it"
 
 
-@dataclass(frozen=True, slots=True)
-class Retry:
+class Retry(Value, frozen=True):
     """Not now. after_seconds: what the provider asked for. is_in_doubt: it may have been done all the same.
 
     kind: what was in the way, in our own words, which a log may show; nothing of the provider's. The same for all of

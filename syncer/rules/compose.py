@@ -2,14 +2,13 @@
 
 import hashlib
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Iterator, Sequence
 from datetime import date, datetime
 from urllib.parse import urlsplit
 
 from msgspec import structs
 
-from syncer.model.calendar import Event, Link, When
+from syncer.model.calendar import Event, Link, Value, When
 from syncer.model.conference import Change, ChangeKind, Conference, Meeting, Wanted
 from syncer.rules import block
 
@@ -35,9 +34,10 @@ def wanted(driver: Event) -> Wanted | None:
 def changed(aim: Wanted, held: Wanted | None) -> tuple[str, ...]:
     """Names of the fields in which they differ, all of them when nothing is held. Times compare as instants."""
     if held is None:
-        return tuple(field.name for field in fields(Wanted))
-    aim, held = _comparable(aim), _comparable(held)
-    return tuple(field.name for field in fields(Wanted) if getattr(aim, field.name) != getattr(held, field.name))
+        return Wanted.__struct_fields__
+    if aim == held:
+        return ()
+    return tuple([name for name in Wanted.__struct_fields__ if _differs(getattr(aim, name), getattr(held, name))])
 
 
 def held(conference: Conference, meeting: Meeting) -> Wanted | None:
@@ -54,12 +54,10 @@ def held(conference: Conference, meeting: Meeting) -> Wanted | None:
     return meeting.holds
 
 
-def _comparable(state: Wanted) -> Wanted:
-    return replace(state, starts=_bare(state.starts), ends=_bare(state.ends))
-
-
-def _bare(when: When) -> When:
-    return When(at=when.at, day=when.day)
+def _differs(aim: object, held: object) -> bool:
+    if isinstance(aim, When) and isinstance(held, When):
+        return aim.at != held.at or aim.day != held.day
+    return aim != held
 
 
 def update(conference: Conference, tenant: str, aim: Wanted) -> Change:
@@ -83,7 +81,7 @@ def deletion(conference: Conference, tenant: str) -> Change:
 def reading(conference: Conference, tenant: str, now: datetime) -> Change:
     """The call that asks how the meeting is. Its key is new each time, or the provider would repeat an old answer."""
     change = _bare_change(conference, tenant, ChangeKind.READ)
-    return replace(change, key=f"{change.key}_{now.timestamp():.6f}")
+    return structs.replace(change, key=f"{change.key}_{now.timestamp():.6f}")
 
 
 def _bare_change(conference: Conference, tenant: str, kind: ChangeKind) -> Change:
@@ -101,8 +99,7 @@ def _key(conference: Conference, kind: ChangeKind) -> str:
     return f"sync_{hashlib.sha256(text.encode()).hexdigest()[:32]}"
 
 
-@dataclass(frozen=True, slots=True)
-class Patch:
+class Patch(Value, frozen=True):
     """A write-back. body: what to patch, by field of the Event resource. rung: name of the way taken."""
 
     rung: str
@@ -127,17 +124,19 @@ def _number(dial_in: str) -> str:
     return _NOT_OF_A_NUMBER.sub("", re.split("[,;]", dial_in)[0])
 
 
-def patches(link: Link, meeting: Meeting, ladder: Sequence[str]) -> list[Patch]:
-    """The ways to write back, best first; none when the event shows everything already.
+def patches(link: Link, meeting: Meeting, ladder: Sequence[str]) -> Iterator[Patch]:
+    """The ways to write back, best first, each made as it is asked for; none when the event shows everything already.
 
     A rung that worked before comes first; a rung that cannot say what is missing is left out.
     """
     if is_shown(link.event, meeting):
-        return []
+        return
     start = ladder.index(link.rung) if link.rung in ladder else 0
     rungs = ["description"] if link.event.shown.block is not None else list(ladder[start:])
-    found = [_patch(rung, link, meeting) for rung in rungs]
-    return [patch for patch in found if patch is not None]
+    for rung in rungs:
+        patch = _patch(rung, link, meeting)
+        if patch is not None:
+            yield patch
 
 
 def _patch(rung: str, link: Link, meeting: Meeting) -> Patch | None:

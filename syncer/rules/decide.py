@@ -53,8 +53,7 @@ class Pass(Value, frozen=True):
 Decision = Put | Drop | Note | Pass
 
 
-@dataclass(frozen=True, slots=True)
-class Sight:
+class Sight(Value, frozen=True):
     """Under which circumstances an event was seen.
 
     sees_details: the answer's accessRole is writer or owner. is_repinned: matchers or window changed since the last

@@ -5,10 +5,10 @@ read's own pages were. A pin that changes in the middle of any read is thus seen
 """
 
 import hashlib
-from dataclasses import replace
 from datetime import datetime
 
 import msgspec
+from msgspec import structs
 
 from syncer.model.calendar import Calendar, Cursor, Page, Policy
 from syncer.model.errors import Unreadable
@@ -27,7 +27,7 @@ def begun(calendar: Calendar, policy: Policy, now: datetime) -> Cursor:
     own = _own(cursor)
     if not is_fresh and own in ("", current):
         return cursor
-    return replace(
+    return structs.replace(
         cursor,
         sync_token=None,
         page_token=None,
@@ -57,8 +57,8 @@ def advanced(calendar: Calendar, page: Page, policy: Policy) -> Cursor:
     """
     cursor = calendar.cursor
     if page.next_page_token is not None:
-        return replace(cursor, page_token=page.next_page_token)
+        return structs.replace(cursor, page_token=page.next_page_token)
     if page.next_sync_token is None:
         raise Unreadable("Google", 200, "a last page without a sync token")
     own = _own(cursor) or pin(calendar, policy)
-    return replace(cursor, sync_token=page.next_sync_token, page_token=None, is_full_read=False, pin=own)
+    return structs.replace(cursor, sync_token=page.next_sync_token, page_token=None, is_full_read=False, pin=own)

@@ -2,7 +2,7 @@
 
 import asyncio
 import traceback
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import assert_never
@@ -27,6 +27,8 @@ _PUSHES_A_RESCUE = 2000
 # Of one account, more than there is room for (`run.room`): a rescue always finds some that do not wait yet.
 _PUSHES_AN_ACCOUNT = 400
 _LONG_READS_A_SWEEP = 4
+# So many pulls of short pages make two statements; more saves little, and holds up the loop for milliseconds.
+_PULLS_TOGETHER, _EVENTS_TOGETHER = 50, 500
 _LONGEST_TICK_SECONDS = 0.2
 _TOKENS_SECONDS = 60.0
 # Lost batches in a row make a project rest longer each time, up to some 32 seconds: there is always the next look.
@@ -190,14 +192,20 @@ class Supervisor:
         try:
             seen = await sweep.sweep(self._tools, project, slots)
             self._note_lost(project, seen, go_together=go_together)
+            short: list[sweep.Changed] = []
             for what in seen:
-                left.discard(what.slot)
-                if isinstance(what, sweep.Changed) and what.is_long and self._is_held_up(places):
-                    project.long_reads.append(what.slot)
-                elif isinstance(what, sweep.Changed):
-                    await self._begin_pull(group, project, what, began_at)
-                else:
+                if not isinstance(what, sweep.Changed):
+                    left.discard(what.slot)
                     self._begin(group, self._rest(project, what, began_at))
+                elif what.is_short:
+                    short.append(what)
+                elif what.is_long and self._is_held_up(places):
+                    left.discard(what.slot)
+                    project.long_reads.append(what.slot)
+                else:
+                    await self._begin_pull(group, project, [what], left)
+            for some in _together(short):
+                await self._begin_pull(group, project, some, left)
         finally:
             places.release()
             # Whatever happened to them, calendars that were handed out come due again.
@@ -208,20 +216,20 @@ class Supervisor:
         return places is self._sweeps and self._long_pulls.locked()
 
     async def _begin_pull(
-        self, group: asyncio.TaskGroup, project: Project, what: sweep.Changed, began_at: datetime
+        self, group: asyncio.TaskGroup, project: Project, several: Sequence[sweep.Changed], left: set[int]
     ) -> None:
-        """A place first: pages that wait to be pulled are held by their sweep, so few are in memory."""
-        places = self._long_pulls if what.is_long else self._pulls
-        try:
-            await places.acquire()
-        except asyncio.CancelledError:
-            project.give_back([what.slot], self._tools.clock() + _SOON)
-            raise
-        if project.stands(what.calendar.key, what.version):
-            self._begin(group, self._pull(group, project, what, began_at))
+        """A place first: pages that wait to be pulled are held by their sweep, so few are in memory.
+
+        left: slots that nobody works on; those of the pull are taken out.
+        """
+        places = self._long_pulls if several[0].is_long else self._pulls
+        await places.acquire()
+        standing = [what for what in several if project.stands(what.calendar.key, what.version)]
+        left.difference_update([what.slot for what in standing])
+        if standing:
+            self._begin(group, self._pull(group, project, standing, places))
         else:
             places.release()
-            project.give_back([what.slot], self._tools.clock() + _SOON)
 
     async def _rest(self, project: Project, what: sweep.Quiet | sweep.Trouble, began_at: datetime) -> None:
         """Writes down what is quickly done: a calendar that is well again, or why one is not."""
@@ -238,20 +246,29 @@ class Supervisor:
         finally:
             project.give_back([what.slot], self._tools.clock() + _SOON)
 
-    async def _pull(self, group: asyncio.TaskGroup, project: Project, what: sweep.Changed, began_at: datetime) -> None:
-        calendar = what.calendar
+    async def _pull(
+        self, group: asyncio.TaskGroup, project: Project, several: Sequence[sweep.Changed], places: asyncio.Semaphore
+    ) -> None:
+        """Pulls one calendar whose pages are many, or many that have one."""
         try:
-            touched = await pull.pull(self._tools, project, calendar, what.page)
-            project.looked(calendar.key, began_at, self._tools.clock())
-            self._telling.calendar_works(calendar)
-            self._telling.calendar_shows(calendar, sees_details=what.page.sees_details)
-            for conference_id in touched:
-                self._begin_push(group, project, Push(calendar.key.tenant_id, conference_id))
-        except SyncerError as error:
-            await self._set_back(project, calendar, error)
+            outcomes = await pull.pull_together(self._tools, project, several)
+            for what, outcome in zip(several, outcomes, strict=True):
+                if not isinstance(outcome, SyncerError):
+                    self._pulled(group, project, what, outcome)
+            for what, outcome in zip(several, outcomes, strict=True):
+                if isinstance(outcome, SyncerError):
+                    await self._set_back(project, what.calendar, outcome)
         finally:
-            (self._long_pulls if what.is_long else self._pulls).release()
-            project.give_back([what.slot], self._tools.clock() + _SOON)
+            places.release()
+            project.give_back([what.slot for what in several], self._tools.clock() + _SOON)
+
+    def _pulled(self, group: asyncio.TaskGroup, project: Project, what: sweep.Changed, touched: Iterable[int]) -> None:
+        calendar = what.calendar
+        project.looked(calendar.key, what.began_at, self._tools.clock())
+        self._telling.calendar_works(calendar)
+        self._telling.calendar_shows(calendar, sees_details=what.page.sees_details)
+        for conference_id in touched:
+            self._begin_push(group, project, Push(calendar.key.tenant_id, conference_id))
 
     async def _set_back(
         self, project: Project, calendar: Calendar, error: SyncerError, *, is_shared: bool = False
@@ -345,6 +362,20 @@ class Supervisor:
     async def _save_tokens(self) -> None:
         for project in list(self._ownership.projects.values()):
             await sweep.save_tokens(self._tools, project, _TOKENS_SECONDS / _TOKENS_ROUND_SECONDS)
+
+
+def _together(short: Sequence[sweep.Changed]) -> Iterator[list[sweep.Changed]]:
+    """Pulls that go together, as they come."""
+    some: list[sweep.Changed] = []
+    events = 0
+    for what in short:
+        events += len(what.page.events)
+        if some and (len(some) == _PULLS_TOGETHER or events > _EVENTS_TOGETHER):
+            yield some
+            some, events = [], len(what.page.events)
+        some.append(what)
+    if some:
+        yield some
 
 
 def _account_id(project: Project, what: Push) -> int:

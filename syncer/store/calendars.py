@@ -11,7 +11,7 @@ from syncer.model.calendar import Calendar, CalendarKey, Cursor, Event, Lease, L
 from syncer.model.errors import FencedOut
 from syncer.store import group, statements
 from syncer.store.database import Database, Row
-from syncer.store.pages import LinkDrop, LinkPut, NotePut, PageCommit, commit_page
+from syncer.store.pages import LinkDrop, LinkPut, NotePut, PageCommit, commit_page, commit_pages
 
 __all__ = [
     "BrokenTenant",
@@ -20,11 +20,13 @@ __all__ = [
     "NotePut",
     "PageCommit",
     "commit_page",
+    "commit_pages",
     "failed",
     "has_paused",
     "left_behind",
     "link_of",
     "links_of",
+    "links_of_each",
     "recovered",
     "restart",
     "served",
@@ -95,9 +97,20 @@ async def has_paused(database: Database, tenant_id: int) -> bool:
 
 async def links_of(database: Database, key: CalendarKey, event_ids: Sequence[str]) -> dict[str, Link]:
     """The links that these events of one calendar have, by event id."""
-    if not event_ids:
-        return {}
-    return await group.ask(database, _KNOWN, _KnownRow(key.tenant_id, key.calendar_id, event_ids))
+    (found,) = await links_of_each(database, [(key, event_ids)])
+    return found
+
+
+async def links_of_each(
+    database: Database, asked: Sequence[tuple[CalendarKey, Sequence[str]]]
+) -> list[dict[str, Link]]:
+    """The links that these events of many calendars have: for each calendar, by event id."""
+    found: list[dict[str, Link]] = [{} for _ in asked]
+    rows = [_KnownRow(key.tenant_id, key.calendar_id, event_ids) for key, event_ids in asked]
+    if any(event_ids for _, event_ids in asked):
+        for row in await database.fetch(_SQL["known"], msgspec.json.encode(rows)):
+            found[row["place"] - 1][row["event_id"]] = link_of(row)
+    return found
 
 
 async def left_behind(database: Database, key: CalendarKey, generation: int) -> list[Link]:
@@ -150,13 +163,6 @@ def _fenced_out() -> FencedOut:
     return FencedOut("Nothing was written down: another worker serves the project now, or the calendar is gone.")
 
 
-async def _known(database: Database, asked: Sequence[_KnownRow]) -> list[dict[str, Link]]:
-    found: list[dict[str, Link]] = [{} for _ in asked]
-    for row in await database.fetch(_SQL["known"], msgspec.json.encode(asked)):
-        found[row["place"] - 1][row["event_id"]] = link_of(row)
-    return found
-
-
 async def _fail(database: Database, asked: Sequence[_FailedRow]) -> list[FencedOut | None]:
     return await _each(database, _SQL["failed"], asked)
 
@@ -174,7 +180,6 @@ def _calendar_of(asked: _Fenced) -> list[Hashable]:
     return [asked.calendar_id]
 
 
-_KNOWN = group.Kind(_known, rows=lambda asked: len(asked.event_ids))
 _FAILED = group.Kind(_fail, keys=_calendar_of)
 _RECOVERED = group.Kind(_recover, keys=_calendar_of)
 

@@ -1,14 +1,13 @@
 """Conferences: our rows for meetings, what waits to be pushed, and what came of it."""
 
 from collections.abc import Hashable, Iterable, Sequence
-from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
 import msgspec
 
-from syncer.model.calendar import CalendarKey, Event, Lease, Link
+from syncer.model.calendar import CalendarKey, Event, Lease, Link, Value
 from syncer.model.conference import Conference, Meeting, State, Wanted
 from syncer.model.errors import FencedOut
 from syncer.rules.decide import Removals
@@ -18,18 +17,16 @@ from syncer.store.database import Database, Row
 _SQL = statements.of("conferences")
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
+class Told(Value, frozen=True):
     """A line of history. detail: small facts, no event's text."""
 
     kind: str
-    detail: dict[str, Any] = field(default_factory=dict)
+    detail: dict[str, Any] = msgspec.field(default_factory=dict)
     calendar: CalendarKey | None = None
     event_id: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Noted:
+class Noted(Value, frozen=True):
     """A conference as it is after a push. reason: why it is not as wanted. is_touched: it is to be pushed again, under
     a version of its own."""
 
@@ -39,8 +36,7 @@ class Noted:
     is_touched: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class WroteBack:
+class WroteBack(Value, frozen=True):
     """A write-back. link: as it was loaded. event: as the answer showed it. rung: the way that worked, None if none."""
 
     link: Link

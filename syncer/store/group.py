@@ -19,7 +19,7 @@ Answered = TypeVar("Answered")
 
 # So many pieces, and so many rows of them, make one statement: more saves next to nothing and holds up the loop.
 _MOST_PIECES = 200
-_MOST_ROWS = 1000
+_MOST_ROWS = 400
 _ENCODER = msgspec.json.Encoder()
 
 

@@ -3,12 +3,14 @@
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain, islice
 from uuid import UUID
 
 import msgspec
+from msgspec import structs
 
 from syncer.model.calendar import CalendarKey, Cursor, Event, Lease, Value
-from syncer.model.errors import FencedOut
+from syncer.model.errors import FencedOut, StoreBusy, StoreError, StoreRefused, StoreUnavailable, SyncerError
 from syncer.store import group, statements
 from syncer.store.database import Database
 
@@ -47,8 +49,7 @@ class NotePut(Value, frozen=True):
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class PageCommit:
+class PageCommit(Value, frozen=True):
     """What one page says.
 
     event_ids: every entry on it. losses: meetings that lose a link to another meeting. sees_details: what was read
@@ -117,12 +118,15 @@ class _NoteRow(msgspec.Struct, gc=False):
     reason: str
 
 
+Said = tuple[CalendarKey, PageCommit]
+Outcome = list[int] | SyncerError
+
+
 @dataclass(frozen=True, slots=True)
 class _Written:
-    """A page that waits. rows: JSON for each parameter of the statement."""
+    """Pages that wait together, no two of which write the same. rows: JSON for each parameter of the statement."""
 
-    key: CalendarKey
-    page: PageCommit
+    pages: Sequence[Said]
     rows: tuple[bytes, bytes, bytes, bytes, bytes]
 
 
@@ -131,28 +135,71 @@ async def commit_page(database: Database, lease: Lease, key: CalendarKey, page: 
 
     Raises FencedOut, with nothing written, when the lease is another's.
     """
-    return await group.ask(database, _PAGES, _Written(key, page, _rows(lease, key, page)))
+    (outcome,) = await commit_pages(database, lease, [(key, page)])
+    if isinstance(outcome, SyncerError):
+        raise outcome
+    return outcome
 
 
-async def _commit_pages(database: Database, pages: Sequence[_Written]) -> list[list[int] | FencedOut]:
-    parameters = [group.joined(parts) for parts in zip(*(page.rows for page in pages), strict=True)]
+async def commit_pages(database: Database, lease: Lease, pages: Sequence[Said]) -> list[Outcome]:
+    """Writes down a page each of many calendars; gives for each the ids of the conferences that it touched.
+
+    Instead of them the error of one that was not written down, which says nothing of the others.
+    """
+    outcomes: list[Outcome] = [_broken_off() for _ in pages]
+    left = list(range(len(pages)))
+    while left:
+        turn = _apart(pages, left)
+        for place, outcome in zip(turn, await _committed(database, lease, [pages[at] for at in turn]), strict=True):
+            outcomes[place] = outcome
+        taken = set(turn)
+        left = [place for place in left if place not in taken]
+    return outcomes
+
+
+def _apart(pages: Sequence[Said], places: Sequence[int]) -> list[int]:
+    """Those of them that can go in one statement: no two write the same."""
+    taken: set[Hashable] = set()
+    turn: list[int] = []
+    for place in places:
+        keys = set(_keys(*pages[place]))
+        if taken.isdisjoint(keys):
+            turn.append(place)
+        taken |= keys  # also of one that is left out: what comes after it stays after it
+    return turn
+
+
+async def _committed(database: Database, lease: Lease, pages: Sequence[Said]) -> Sequence[Outcome]:
+    try:
+        return await group.ask(database, _PAGES, _Written(pages, _rows(lease, pages)))
+    except (StoreRefused, StoreBusy) as error:
+        if len(pages) == 1:
+            return [error]
+    except StoreError as error:
+        return [error] * len(pages)
+    # One of them is to blame, and is found by halving.
+    half = len(pages) // 2
+    return [*await _committed(database, lease, pages[:half]), *await _committed(database, lease, pages[half:])]
+
+
+async def _commit(database: Database, together: Sequence[_Written]) -> list[list[Outcome]]:
+    parameters = [group.joined(parts) for parts in zip(*(written.rows for written in together), strict=True)]
     row = await database.first(_SQL["commit_pages"], *parameters)
     ours = set(row["ours"]) if row is not None else set()
-    outcomes: list[list[int] | FencedOut] = [
-        [] if place in ours else _fenced_out() for place in range(1, len(pages) + 1)
-    ]
+    count = sum(len(written.pages) for written in together)
+    outcomes: list[Outcome] = [[] if place in ours else _fenced_out() for place in range(1, count + 1)]
     if row is not None and row["places"]:
         for place, conference_id in zip(row["places"], row["conference_ids"], strict=True):
             touched = outcomes[place - 1]
             if isinstance(touched, list):
                 touched.append(conference_id)
-    return outcomes
+    each = iter(outcomes)
+    return [list(islice(each, len(written.pages))) for written in together]
 
 
-def _written_by(written: _Written) -> Iterator[Hashable]:
+def _keys(key: CalendarKey, page: PageCommit) -> Iterator[Hashable]:
     """What must be of one page alone in a statement: its calendar, and each meeting, whose owner is the first."""
-    page = written.page
-    yield written.key
+    yield key
     for put in page.puts:
         yield put.meeting_id
     for drop in page.drops:
@@ -160,34 +207,44 @@ def _written_by(written: _Written) -> Iterator[Hashable]:
     yield from page.losses
 
 
+def _written_by(written: _Written) -> Iterator[Hashable]:
+    return chain.from_iterable(_keys(key, page) for key, page in written.pages)
+
+
 def _size(written: _Written) -> int:
-    page = written.page
-    return 1 + len(page.puts) + len(page.drops) + len(page.notes)
+    return sum(1 + len(page.puts) + len(page.drops) + len(page.notes) for _, page in written.pages)
+
+
+def _broken_off() -> StoreUnavailable:
+    return StoreUnavailable("A page was not written down: it was broken off before its turn.")
 
 
 def _fenced_out() -> FencedOut:
     return FencedOut("A page was not written down: another worker serves the project now.")
 
 
-_PAGES = group.Kind(_commit_pages, keys=_written_by, rows=_size)
+_PAGES = group.Kind(_commit, keys=_written_by, rows=_size)
 
 
-def _rows(lease: Lease, key: CalendarKey, page: PageCommit) -> tuple[bytes, bytes, bytes, bytes, bytes]:
-    where = (key.tenant_id, key.calendar_id)
-    return (
-        group.rows([_page_row(lease, key, page)]),
-        group.rows(
-            [
-                _PutRow(*where, put.event.event_id, put.meeting_id, put.event, put.is_new, put.is_news, put.is_users)
-                for put in page.puts
-            ]
-        ),
-        group.rows(
-            [_DropRow(*where, drop.event_id, drop.meeting_id, drop.reason, drop.is_detaching) for drop in page.drops]
-        ),
-        group.rows([_LossRow(*where, meeting_id) for meeting_id in page.losses]),
-        group.rows([_NoteRow(*where, note.event_id, note.kind, note.etag, note.reason) for note in page.notes]),
-    )
+def _rows(lease: Lease, pages: Sequence[Said]) -> tuple[bytes, bytes, bytes, bytes, bytes]:
+    cursors: list[_PageRow] = []
+    puts: list[_PutRow] = []
+    drops: list[_DropRow] = []
+    losses: list[_LossRow] = []
+    notes: list[_NoteRow] = []
+    for key, page in pages:
+        tenant_id, calendar_id = key.tenant_id, key.calendar_id
+        cursors.append(_page_row(lease, key, page))
+        for put in page.puts:
+            event = put.event
+            said = (put.is_new, put.is_news, put.is_users)
+            puts.append(_PutRow(tenant_id, calendar_id, event.event_id, put.meeting_id, event, *said))
+        for drop in page.drops:
+            reason, is_detaching = drop.reason, drop.is_detaching
+            drops.append(_DropRow(tenant_id, calendar_id, drop.event_id, drop.meeting_id, reason, is_detaching))
+        losses += [_LossRow(tenant_id, calendar_id, meeting_id) for meeting_id in page.losses]
+        notes += [_NoteRow(tenant_id, calendar_id, *structs.astuple(note)) for note in page.notes]
+    return group.rows(cursors), group.rows(puts), group.rows(drops), group.rows(losses), group.rows(notes)
 
 
 def _page_row(lease: Lease, key: CalendarKey, page: PageCommit) -> _PageRow:

@@ -1,9 +1,11 @@
 """One push at work: its conference as it stands, its provider calls, and what is written down of them."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 
-from syncer.model.calendar import Tenant
+from msgspec.structs import replace
+
+from syncer.model.calendar import Tenant, Value
 from syncer.model.conference import Change, Conference, Outcome, Retry, State
 from syncer.model.errors import FencedOut, SyncerError
 from syncer.rules import timing
@@ -24,8 +26,7 @@ class Came:
     stuck: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Desk:
+class Desk(Value, frozen=True):
     """conference: as it stands by now. failures: in a row before this push. came: noted as it comes."""
 
     tools: Tools
@@ -33,7 +34,7 @@ class Desk:
     tenant: Tenant
     conference: Conference
     failures: int
-    came: Came = field(default_factory=Came)
+    came: Came
 
     def having(self, conference: Conference) -> "Desk":
         """The same desk with the conference as it stands now."""

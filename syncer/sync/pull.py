@@ -4,16 +4,18 @@ The conferences that a read touches are pushed after its last page, never on hal
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import assert_never
 
+from msgspec import structs
+
 from syncer.clients.google.calendar import Failed, Looked, look_at
-from syncer.model.calendar import Calendar, Cursor, Event, Link, Page
-from syncer.model.errors import AlreadyGone, Missing
+from syncer.model.calendar import Calendar, CalendarKey, Cursor, Event, Link, Page
+from syncer.model.errors import AlreadyGone, Missing, SyncerError
 from syncer.rules import decide, parse, reading
 from syncer.store import calendars
 from syncer.store.calendars import LinkDrop, LinkPut, NotePut, PageCommit
 from syncer.sync import sweep
+from syncer.sync.sweep import Changed
 from syncer.sync.tools import Project, Tools
 
 
@@ -36,7 +38,7 @@ async def pull(tools: Tools, project: Project, calendar: Calendar, page: Page) -
         if commit.cursor.page_token is None:
             break
         version = project.calendars.version_of(key)
-        calendar = replace(calendar, cursor=commit.cursor)
+        calendar = structs.replace(calendar, cursor=commit.cursor)
         page = await next_page(tools, calendar)
     return touched
 
@@ -53,25 +55,73 @@ async def next_page(tools: Tools, calendar: Calendar) -> Page:
             assert_never(answer)
 
 
-async def _decided(tools: Tools, project: Project, calendar: Calendar, page: Page) -> PageCommit:
-    """What one page says about links, and on the last page of a full read also what it no longer says."""
+async def pull_together(tools: Tools, project: Project, several: Sequence[Changed]) -> list[set[int] | SyncerError]:
+    """Pulls many calendars, those whose page is short in two statements; gives what `pull` does of each.
+
+    Instead of it the error of one that failed, which says nothing of the others.
+    """
+    if not all(one.is_short for one in several):
+        return [await _alone(tools, project, one) for one in several]
+    outcomes: dict[int, set[int] | SyncerError] = {}
+    try:
+        found = await calendars.links_of_each(tools.database, [_named(one.calendar, one.page) for one in several])
+    except SyncerError as error:
+        return [error] * len(several)
+    commits: dict[int, PageCommit] = {}
+    for place, (one, known) in enumerate(zip(several, found, strict=True)):
+        try:
+            if project.stands(one.calendar.key, one.version):
+                commits[place] = _read(one.page, known, _sight(tools, project, one.calendar, one.page))
+        except SyncerError as error:
+            outcomes[place] = error
+    pages = [(several[place].calendar.key, commit) for place, commit in commits.items()]
+    for place, outcome in zip(commits, await calendars.commit_pages(tools.database, project.lease, pages), strict=True):
+        outcomes[place] = outcome if isinstance(outcome, SyncerError) else set(outcome)
+        key = several[place].calendar.key
+        if isinstance(outcome, list) and project.stands(key, several[place].version):
+            project.keep_cursor(key, commits[place].cursor)
+    return [outcomes.get(place, set()) for place in range(len(several))]
+
+
+async def _alone(tools: Tools, project: Project, one: Changed) -> set[int] | SyncerError:
+    try:
+        return await pull(tools, project, one.calendar, one.page)
+    except SyncerError as error:
+        return error
+
+
+def _named(calendar: Calendar, page: Page) -> tuple[CalendarKey, list[str]]:
+    return calendar.key, [event.event_id for event in page.events]
+
+
+def _sight(tools: Tools, project: Project, calendar: Calendar, page: Page) -> decide.Sight:
     policy = project.tenants[calendar.key.tenant_id].policy
-    cursor = reading.advanced(calendar, page, policy)
-    sight = decide.Sight(
+    return decide.Sight(
         calendar=calendar,
         policy=policy,
         sees_details=page.sees_details,
         is_repinned=reading.is_repinned(calendar, policy),
         since=tools.clock() - policy.window,
     )
-    known = await calendars.links_of(tools.database, calendar.key, [event.event_id for event in page.events])
+
+
+async def _decided(tools: Tools, project: Project, calendar: Calendar, page: Page) -> PageCommit:
+    """What one page says about links, and on the last page of a full read also what it no longer says."""
+    sight = _sight(tools, project, calendar, page)
+    known = await calendars.links_of(tools.database, *_named(calendar, page))
+    if page.next_page_token is not None or not calendar.cursor.is_full_read:
+        return _read(page, known, sight)
+    orphans = await _orphans(tools, calendar, page)
+    known.update({orphan.event_id: orphan for orphan in orphans})
+    return _read(page, known, sight, [await verified(tools, orphan, sight) for orphan in orphans])
+
+
+def _read(page: Page, known: dict[str, Link], sight: decide.Sight, left: Sequence[decide.Decision] = ()) -> PageCommit:
+    """What to write down of a page. left: what was decided of links that a full read has not seen."""
+    cursor = reading.advanced(sight.calendar, page, sight.policy)
     decisions = [decide.link(event, known.get(event.event_id), sight) for event in page.events]
     notes = [NotePut(entry.event_id, "set_aside", entry.etag, entry.reason) for entry in page.set_aside]
-    if cursor.page_token is None and calendar.cursor.is_full_read:
-        orphans = await _orphans(tools, calendar, page)
-        known.update({orphan.event_id: orphan for orphan in orphans})
-        decisions += [await verified(tools, orphan, sight) for orphan in orphans]
-    return _commit(cursor, decisions, known, notes, page)
+    return _commit(cursor, [*decisions, *left], known, notes, page)
 
 
 async def _orphans(tools: Tools, calendar: Calendar, page: Page) -> list[Link]:

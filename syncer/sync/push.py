@@ -2,9 +2,11 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import assert_never
+
+from msgspec.structs import replace
 
 from syncer.model.calendar import CalendarKey, Event, Link
 from syncer.model.conference import (
@@ -53,7 +55,7 @@ async def push(tools: Tools, project: Project, what: Push) -> Came:
     if tenant is None or found is None:
         return Came()
     conference, links = found
-    desk = Desk(tools, project, tenant, conference, conference.failures)
+    desk = Desk(tools, project, tenant, conference, conference.failures, Came())
     driver = decide.driver(links, _last_driver(conference), tools.clock())
     if not conference.is_owner:
         await desk.settle(replace(conference, state=State.WATCHED))
@@ -153,21 +155,21 @@ async def _make_so(desk: Desk, driver: Link) -> tuple[Desk, bool]:
     conference, aim = desk.conference, compose.wanted(driver.event)
     if aim is None:
         return await desk.settle(conference, reason="its event shows no times"), False
-    changed = compose.changed(aim, conference.applied)
-    if not changed:
+    change = compose.update(conference, desk.tenant.slug, aim)
+    if not change.changed:
         return await desk.settle(conference, *_found_done(desk)), True
     if conference.wanted_version == conference.applied_version:
         # It was refused, and nobody has asked for anything else since.
         return await desk.settle(conference, reason=conference.reason), True
     began = time.monotonic()
-    outcome = await desk.call(compose.update(conference, desk.tenant.slug, aim))
+    outcome = await desk.call(change)
     if not isinstance(outcome, Applied | Replaced):
         await _not_done(desk, outcome, during="updating the meeting")
         return desk, False
     told = Told(
         "updated",
         {
-            "changed": changed,
+            "changed": change.changed,
             "revision": conference.wanted_version,
             "ms": round((time.monotonic() - began) * 1000),
         },

@@ -1,8 +1,10 @@
 """Rehearsal: what reading a calendar from the start would change. It looks as a pull does, and writes nothing."""
 
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import assert_never
+
+from msgspec import structs
 
 from syncer.model.calendar import Calendar, Cursor, Link, Page, Policy
 from syncer.rules import decide, reading
@@ -48,7 +50,7 @@ async def rehearse(tools: Tools, policy: Policy, calendar: Calendar, tell: Calla
     decided: dict[str, decide.Decision] = {}
     set_aside: set[str] = set()
     async for page in _pages(tools, policy, calendar):
-        sight = replace(sight, sees_details=page.sees_details)
+        sight = structs.replace(sight, sees_details=page.sees_details)
         ids = [event.event_id for event in page.events]
         known |= await calendars.links_of(tools.database, calendar.key, ids)
         decided |= {event.event_id: decide.link(event, known.get(event.event_id), sight) for event in page.events}
@@ -64,12 +66,12 @@ async def rehearse(tools: Tools, policy: Policy, calendar: Calendar, tell: Calla
 
 
 async def _pages(tools: Tools, policy: Policy, calendar: Calendar) -> AsyncIterator[Page]:
-    calendar = replace(calendar, cursor=Cursor())
-    calendar = replace(calendar, cursor=reading.begun(calendar, policy, tools.clock()))
+    calendar = structs.replace(calendar, cursor=Cursor())
+    calendar = structs.replace(calendar, cursor=reading.begun(calendar, policy, tools.clock()))
     while True:
         page = await pull.next_page(tools, calendar)
         yield page
-        calendar = replace(calendar, cursor=reading.advanced(calendar, page, policy))
+        calendar = structs.replace(calendar, cursor=reading.advanced(calendar, page, policy))
         if calendar.cursor.page_token is None:
             return
 

@@ -87,7 +87,7 @@ class Roster:
         whole = self._whole.get(slot)
         if whole is not None:
             return whole
-        google_id = unquote(self._places[slot].partition("/events?")[0])
+        google_id = _google_id(self._places[slot])
         credential, subject = self._whose[slot]
         return Calendar(
             key=self.key(slot),
@@ -230,6 +230,11 @@ class Roster:
         if slot < stop and self._ids[slot] == key.calendar_id:
             return slot
         return self._late.get(key.tenant_id, {}).get(key.calendar_id)
+
+
+def _google_id(place: str) -> str:
+    name = place.partition("/events?")[0].replace("%40", "@")
+    return unquote(name) if "%" in name else name  # most have no other: their own addresses
 
 
 def _is_steady(calendar: Calendar) -> bool:

@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import NamedTuple, assert_never
 
+from msgspec import structs
+
 from syncer.clients.google.calendar import Answered, Failed, Look, Looked, look_at
-from syncer.model.calendar import Calendar, Page
+from syncer.model.calendar import Calendar, Page, Value
 from syncer.model.errors import FencedOut, StoreUnavailable, SyncerError
 from syncer.rules import parse, reading, timing
 from syncer.store import calendars, roster
@@ -18,8 +19,7 @@ _LONG_PAGE = 250
 _LOST_APART = 2
 
 
-@dataclass(frozen=True, slots=True)
-class Quiet:
+class Quiet(Value, frozen=True):
     """Nothing has changed. sync_token: the newest one; the old one stays valid."""
 
     slot: int
@@ -27,23 +27,30 @@ class Quiet:
     sync_token: str
 
 
-@dataclass(frozen=True, slots=True)
-class Changed:
-    """There is something to pull. page: the first one, already fetched. version: of what is known of the calendar."""
+class Changed(Value, frozen=True):
+    """There is something to pull. page: the first one, already fetched. version: of what is known of the calendar.
+
+    began_at: when the look began.
+    """
 
     slot: int
     calendar: Calendar
     page: Page
     version: int
+    began_at: datetime
 
     @property
     def is_long(self) -> bool:
         """Its pull takes memory and time."""
         return len(self.page.events) > _LONG_PAGE or self.page.next_page_token is not None
 
+    @property
+    def is_short(self) -> bool:
+        """Its page is all there is to read, and nothing is to be asked for before it is written down."""
+        return not self.is_long and not self.calendar.cursor.is_full_read
 
-@dataclass(frozen=True, slots=True)
-class Trouble:
+
+class Trouble(Value, frozen=True):
     """The look failed. is_shared: a whole batch did, which says nothing of this calendar."""
 
     slot: int
@@ -87,6 +94,7 @@ class _Asked(NamedTuple):
     version: int
     look: Look
     calendar: Calendar | None
+    began_at: datetime
 
 
 def _asked(project: Project, slot: int, now: datetime) -> _Asked:
@@ -96,11 +104,11 @@ def _asked(project: Project, slot: int, now: datetime) -> _Asked:
     if look is None:
         known = served.at(slot)
         policy = project.tenants[known.key.tenant_id].policy
-        calendar = replace(known, cursor=reading.begun(known, policy, now))
+        calendar = structs.replace(known, cursor=reading.begun(known, policy, now))
         look = look_at(calendar, calendar.cursor.read_from)
     if slot in project.apart:
         look = look._replace(is_alone=True)
-    return _Asked(slot, served.version(slot), look, calendar)
+    return _Asked(slot, served.version(slot), look, calendar, now)
 
 
 async def _seen(tools: Tools, project: Project, one: _Asked, answer: Answered) -> Seen:
@@ -125,7 +133,7 @@ async def _read(tools: Tools, one: _Asked, calendar: Calendar, body: bytes) -> S
     cursor = calendar.cursor
     if page.is_quiet and page.next_sync_token and cursor.page_token is None and not cursor.is_full_read:
         return Quiet(one.slot, calendar, page.next_sync_token)
-    return Changed(one.slot, calendar, page, one.version)
+    return Changed(one.slot, calendar, page, one.version, one.began_at)
 
 
 async def page_of(tools: Tools, body: bytes) -> Page:
@@ -143,7 +151,7 @@ async def rest(tools: Tools, project: Project, quiet: Quiet) -> None:
     calendar = quiet.calendar
     if calendar.failures or calendar.next_look_at is not None:
         await calendars.recovered(tools.database, project.lease, calendar.key)
-    project.keep_cursor(calendar.key, replace(calendar.cursor, sync_token=quiet.sync_token))
+    project.keep_cursor(calendar.key, structs.replace(calendar.cursor, sync_token=quiet.sync_token))
 
 
 async def setback(
@@ -165,9 +173,9 @@ async def setback(
     if verdict.standing is timing.Standing.READ_ANEW:
         await calendars.restart(tools.database, project.lease, calendar.key, str(error))
         project.forget_cursor(calendar.key, now)
-        project.note_failure(replace(calendar, failures=failures, next_look_at=None))
+        project.note_failure(structs.replace(calendar, failures=failures, next_look_at=None))
         return verdict.at
-    failed = replace(calendar, failures=failures, next_look_at=verdict.at)
+    failed = structs.replace(calendar, failures=failures, next_look_at=verdict.at)
     await calendars.failed(tools.database, project.lease, failed, state=verdict.standing.value, reason=str(error))
     project.note_failure(failed)
     return verdict.at

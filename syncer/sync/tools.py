@@ -2,11 +2,12 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Set
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Set
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import islice
+
+from msgspec import structs
 
 from syncer.clients.google.calendar import GoogleCalendar
 from syncer.clients.providers.directory import Providers
@@ -28,7 +29,8 @@ class Clock:
         self.shift = timedelta()
 
     def __call__(self) -> datetime:
-        return datetime.now(UTC) + self.shift
+        now = datetime.now(UTC)
+        return now + self.shift if self.shift else now
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,16 +63,14 @@ class Tenure:
         """The lease is lost: nothing may be sent any more."""
         self._deadline = float("-inf")
 
-    @asynccontextmanager
-    async def bounded(self) -> AsyncIterator[None]:
-        """A block for one outside write, which cannot outlive the lease.
+    def bounded(self) -> asyncio.Timeout:
+        """A block (`async with`) for one outside write, which cannot outlive the lease.
 
-        Raises FencedOut when the lease is over already, TimeoutError when it ends in the middle.
+        Raises FencedOut when the lease is over already, and the block TimeoutError when it ends in the middle.
         """
         if asyncio.get_running_loop().time() >= self._deadline:
             raise FencedOut("Nothing was sent: the lease on the project has run out.")
-        async with asyncio.timeout_at(self._deadline):
-            yield
+        return asyncio.timeout_at(self._deadline)
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +177,7 @@ class Project:
         # Somebody has asked for all of it once more: no read of ours is under way, and the row has no token.
         is_asked_for = not row.cursor.sync_token and not row.cursor.page_token and _is_same_read(known, row)
         cursor = row.cursor if is_asked_for else known.cursor
-        renewed = replace(row, cursor=cursor, failures=row.failures if is_mended else known.failures)
+        renewed = structs.replace(row, cursor=cursor, failures=row.failures if is_mended else known.failures)
         if renewed != known:
             # One that stands as it stood keeps its version: a look that is under way goes on.
             self._put(renewed)
@@ -188,7 +188,8 @@ class Project:
         policy = self.tenants[calendar.key.tenant_id].policy
         if calendar.cursor.sync_token and not calendar.cursor.pin:
             # A token that says nothing of what it belongs to belongs to what there is now.
-            calendar = replace(calendar, cursor=replace(calendar.cursor, pin=reading.pin(calendar, policy)))
+            pinned = structs.replace(calendar.cursor, pin=reading.pin(calendar, policy))
+            calendar = structs.replace(calendar, cursor=pinned)
         return self.calendars.put(calendar, is_whole=reading.is_repinned(calendar, policy))
 
     def _drop(self, slot: int) -> None:
@@ -200,22 +201,22 @@ class Project:
         """The calendar was read as far as this, and is well."""
         slot = self.calendars.slot(key)
         if slot is not None and not self.calendars.advance(slot, cursor) and key.tenant_id in self.tenants:
-            self._put(replace(self.calendars.at(slot), cursor=cursor, failures=0, next_look_at=None))
+            self._put(structs.replace(self.calendars.at(slot), cursor=cursor, failures=0, next_look_at=None))
 
     def forget_cursor(self, key: CalendarKey, now: datetime) -> None:
         """The calendar is to be read from the start, at once."""
         slot = self.calendars.slot(key)
         if slot is not None:
             known = self.calendars.at(slot)
-            cursor = replace(known.cursor, sync_token=None, page_token=None, is_full_read=True)
-            self.calendars.put(replace(known, cursor=cursor))
+            cursor = structs.replace(known.cursor, sync_token=None, page_token=None, is_full_read=True)
+            self.calendars.put(structs.replace(known, cursor=cursor))
             self.schedule.hurry(slot, now)
 
     def note_failure(self, failed: Calendar) -> None:
         """The calendar failed so many times, and is looked at again at that time."""
         known = self.calendars.get(failed.key)
         if known is not None:
-            self.calendars.put(replace(known, failures=failed.failures, next_look_at=failed.next_look_at))
+            self.calendars.put(structs.replace(known, failures=failed.failures, next_look_at=failed.next_look_at))
 
     def looked(self, key: CalendarKey, began_at: datetime, now: datetime) -> None:
         """A look that began then has ended well."""

@@ -1,11 +1,12 @@
 """Write back: let each event show what its meeting is, under If-Match, and never over a user's edit."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from enum import Enum
 
+from msgspec.structs import replace
+
 from syncer.clients.google.calendar import Patch
-from syncer.model.calendar import Calendar, Event, Link
+from syncer.model.calendar import Calendar, Event, Link, Value
 from syncer.model.conference import Meeting, Retry
 from syncer.model.errors import (
     AccessDenied,
@@ -36,8 +37,7 @@ class _Step(Enum):
     OVERTAKEN = "overtaken"
 
 
-@dataclass(frozen=True, slots=True)
-class _Try:
+class _Try(Value, frozen=True):
     """One event to write back to.
 
     stored: as its row has it. link: as it was read last. failed_rungs: did not work. refusal: of the last of those
@@ -52,8 +52,7 @@ class _Try:
     refusal: OutsideError | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Trouble:
+class _Trouble(Value, frozen=True):
     """Why an event could not be written back to."""
 
     link: Link
@@ -70,8 +69,10 @@ async def write_back(desk: Desk, links: Sequence[Link]) -> None:
         return
     troubles: list[_Trouble] = []
     for link in links:
+        if compose.is_shown(link.event, meeting):
+            continue
         calendar = desk.project.calendars.get(link.key)
-        if calendar is not None and not compose.is_shown(link.event, meeting):
+        if calendar is not None:
             error = await _tried(desk, _Try(link, link, calendar, meeting))
             if error is not None:
                 troubles.append(_Trouble(link, error))
@@ -145,8 +146,10 @@ async def _write_back_one(desk: Desk, attempt: _Try) -> None:
 
 
 def _next_patch(desk: Desk, attempt: _Try) -> compose.Patch | None:
-    options = compose.patches(attempt.link, attempt.meeting, desk.tenant.policy.ladder)
-    return next((patch for patch in options if patch.rung not in attempt.failed_rungs), None)
+    for patch in compose.patches(attempt.link, attempt.meeting, desk.tenant.policy.ladder):
+        if patch.rung not in attempt.failed_rungs:
+            return patch
+    return None
 
 
 async def _patch(desk: Desk, attempt: _Try, patch: compose.Patch) -> tuple[_Step, _Try]:

@@ -1,7 +1,6 @@
 """Calls to the Calendar API: what is asked, what is handed on, and what one calendar's trouble does to the others."""
 
 import asyncio
-import dataclasses
 import json
 import re
 from collections.abc import Callable
@@ -11,6 +10,7 @@ from typing import Any
 
 import pytest
 from aiohttp import web
+from msgspec import structs
 
 from syncer.clients.google.auth import Credentials
 from syncer.clients.google.calendar import (
@@ -148,7 +148,7 @@ async def test_one_calendars_failure_is_its_own(room: Room) -> None:
     calendars = [
         room.calendar(number=1),
         room.calendar("gone@example.test", number=2),
-        dataclasses.replace(room.calendar(number=3), credential="file:missing.json"),
+        structs.replace(room.calendar(number=3), credential="file:missing.json"),
         room.calendar(number=4),
     ]
     answers = await room.calendars.look([look_at(calendar, None) for calendar in calendars])
@@ -224,7 +224,7 @@ def test_the_quota_user_is_short_and_hides_the_address() -> None:
 async def test_googles_own_addresses_are_the_default(http: Http, references: References, put: Put, canned: Any) -> None:
     reference = put("u.json", {"type": "authorized_user", "client_id": "c", "client_secret": "s", "refresh_token": "r"})
     calendars = GoogleCalendar(http, Credentials(http, references))
-    calendar = dataclasses.replace(Room(Google(), calendars, reference).calendar(), subject="ana@example.test")
+    calendar = structs.replace(Room(Google(), calendars, reference).calendar(), subject="ana@example.test")
     url = re.compile(r"https://www\.googleapis\.com/calendar/v3/calendars/ana%40example\.test/events/e1\?.*")
     canned.post(GOOGLE_TOKEN_URI, payload={"access_token": "ya29.a", "expires_in": 3599, "token_type": "Bearer"})
     canned.get(url, payload={"id": "e1"})
@@ -232,7 +232,7 @@ async def test_googles_own_addresses_are_the_default(http: Http, references: Ref
     canned.get(url, body="<html>", content_type="text/html")
     with pytest.raises(Unreadable):
         await calendars.get(calendar, "e1")
-    calendar = dataclasses.replace(calendar, subject="bo@example.test")
+    calendar = structs.replace(calendar, subject="bo@example.test")
     canned.post(GOOGLE_TOKEN_URI, status=400, payload={"error": "invalid_grant"})
     with pytest.raises(GrantLost):
         await calendars.get(calendar, "e1")

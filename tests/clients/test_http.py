@@ -228,6 +228,15 @@ async def test_a_header_cannot_smuggle_another(http: Http, serve: Any) -> None:
         await http.send("GET", root, headers={"If-Match": '"1"\r\nX-More: 1'}, body=None, limits=LIMITS)
 
 
+async def test_a_headers_name_cannot_smuggle_another(http: Http, serve: Any) -> None:
+    async def answer(_: web.Request) -> web.Response:
+        return web.Response()
+
+    root = await serve(answer)
+    with pytest.raises(Refused):
+        await http.send("GET", root, headers={"X-One: 1\r\nX-More": "1"}, body=None, limits=LIMITS)
+
+
 @pytest.mark.parametrize(
     "host",
     [

@@ -12,6 +12,7 @@ from typing import Any
 import jsonschema
 import pytest
 from aiohttp import web
+from msgspec import structs
 from multidict import CIMultiDict
 from standardwebhooks import Webhook, WebhookVerificationError
 
@@ -149,11 +150,22 @@ async def test_an_update_carries_the_whole_wanted_state(room: Room) -> None:
     }
 
 
+@pytest.mark.parametrize("name", Wanted.__struct_fields__)
+async def test_no_part_of_what_is_wanted_is_left_out(room: Room, name: str) -> None:
+    other_at = When(at=datetime(2026, 12, 2, 9, 0, tzinfo=UTC))
+    other = Wanted("Other", "Other", other_at, other_at, "UTC", "bo@example.test", 9, ("RRULE:FREQ=DAILY",))
+    sent = []
+    for wanted in (WANTED, structs.replace(WANTED, **{name: getattr(other, name)})):
+        await room.provider.apply(structs.replace(UPDATE, wanted=wanted))
+        sent.append(room.vendor.asked["data"]["wanted"])
+    assert len({key for key in sent[0] if sent[0][key] != sent[1][key]}) == 1
+
+
 async def test_an_all_day_meeting_has_dates(room: Room) -> None:
-    days = dataclasses.replace(
+    days = structs.replace(
         WANTED, starts=When(day=date(2026, 12, 1)), ends=When(day=date(2026, 12, 3)), recurrence=("RRULE:FREQ=DAILY",)
     )
-    await room.provider.apply(dataclasses.replace(UPDATE, wanted=days, changed=()))
+    await room.provider.apply(structs.replace(UPDATE, wanted=days, changed=()))
     jsonschema.validate(room.vendor.asked, schema("request"))
     wanted = room.vendor.asked["data"]["wanted"]
     assert (wanted["start"], wanted["end"], wanted["all_day"]) == ("2026-12-01", "2026-12-03", True)
@@ -169,8 +181,8 @@ async def test_other_changes_carry_no_state(room: Room, change: Change, kind: st
 
 
 async def test_the_signature_verifies_with_the_standards_own_library(room: Room) -> None:
-    wanted = dataclasses.replace(WANTED, title="Größe \U0001f389 \u2028")
-    await room.provider.apply(dataclasses.replace(UPDATE, wanted=wanted))
+    wanted = structs.replace(WANTED, title="Größe \U0001f389 \u2028")
+    await room.provider.apply(structs.replace(UPDATE, wanted=wanted))
     body, headers = room.vendor.bodies[0], room.vendor.headers[0]
     assert Webhook(SECRET).verify(body, headers) == json.loads(body)
     with pytest.raises(WebhookVerificationError):

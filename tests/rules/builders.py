@@ -48,12 +48,12 @@ def policy(*matchers: Matcher, **changes: Any) -> Policy:
 
 
 def cursor(**changes: Any) -> Cursor:
-    return replace(Cursor(sync_token="s1", generation=1, is_full_read=False), **changes)
+    return structs.replace(Cursor(sync_token="s1", generation=1, is_full_read=False), **changes)
 
 
 def calendar(**changes: Any) -> Calendar:
     ordinary = Calendar(key(), ANA, ANA, "file:key.json", frozenset({ANA}), cursor())
-    return replace(ordinary, **changes)
+    return structs.replace(ordinary, **changes)
 
 
 def at(hours: float = 0.0, *, time_zone: str | None = None) -> When:
@@ -96,21 +96,21 @@ def tombstone(event_id: str = "e1", **changes: Any) -> Event:
 
 def link(read: Event | None = None, *, calendar_id: int = 1, meeting_id: str = MEETING_ID, **changes: Any) -> Link:
     read = event() if read is None else read
-    return replace(Link(key(calendar_id), read.event_id, 1, meeting_id, read, 1), **changes)
+    return structs.replace(Link(key(calendar_id), read.event_id, 1, meeting_id, read, 1), **changes)
 
 
 def sight(**changes: Any) -> decide.Sight:
     ordinary = decide.Sight(calendar(), policy(), sees_details=True, is_repinned=False, since=NOW - timedelta(days=1))
-    return replace(ordinary, **changes)
+    return structs.replace(ordinary, **changes)
 
 
 def meeting(**changes: Any) -> Meeting:
-    return replace(Meeting(MEETING_ID, join_url=URL), **changes)
+    return structs.replace(Meeting(MEETING_ID, join_url=URL), **changes)
 
 
 def wanted(**changes: Any) -> Wanted:
     ordinary = Wanted("Design review", None, at(1), at(2), None, ANA, 2)
-    return replace(ordinary, **changes)
+    return structs.replace(ordinary, **changes)
 
 
 def conference(**changes: Any) -> Conference:
@@ -126,7 +126,7 @@ def conference(**changes: Any) -> Conference:
         applied=wanted(),
         meeting=meeting(holds=wanted()),
     )
-    return replace(ordinary, **changes)
+    return structs.replace(ordinary, **changes)
 
 
 def page(**changes: Any) -> Page:

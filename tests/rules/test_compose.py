@@ -1,6 +1,5 @@
 """How a meeting should be, what is called for it, and how its events come to show it."""
 
-from dataclasses import replace
 from datetime import UTC, timedelta, timezone
 from typing import Any
 
@@ -206,7 +205,9 @@ LADDERS = [
         id="what we wrote there before",
     ),
     pytest.param(showing(), meeting(passcode="1"), LADDER, ["conferenceData", "description"], id="a new passcode"),
-    pytest.param(showing(passcode="1"), replace(MOVED, passcode="1"), LADDER, list(LADDER), id="the passcode is shown"),
+    pytest.param(
+        showing(passcode="1"), structs.replace(MOVED, passcode="1"), LADDER, list(LADDER), id="the passcode is shown"
+    ),
     pytest.param(showing(), meeting(dial_in=("+1",)), LADDER, ["conferenceData", "description"], id="a new number"),
     pytest.param(showing(), Meeting("8", None, "1"), LADDER, ["description"], id="a passcode without an address"),
     pytest.param(showing(block="Join: old"), MOVED, LADDER, ["description"], id="our block stands already"),
@@ -297,7 +298,7 @@ def test_a_patch_that_is_taken_shows_the_meeting_and_needs_no_other(
     for patch in compose.patches(link(before, rung=rung), told, ladder):
         after = patched(before, patch)
         assert compose.is_shown(after, told)
-        assert compose.patches(link(after, rung=patch.rung), told, ladder) == []
+        assert list(compose.patches(link(after, rung=patch.rung), told, ladder)) == []
 
 
 @LAW

@@ -1,6 +1,5 @@
 """What an entry means for its link, which link drives, and when a meeting may go."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
@@ -344,5 +343,5 @@ def test_a_meeting_is_never_deleted_while_its_event_names_it(read: Event | None,
 
 
 def test_calendars_of_tenants_are_told_apart() -> None:
-    foreign = replace(EARLY, key=key(1, tenant_id=2))
+    foreign = structs.replace(EARLY, key=key(1, tenant_id=2))
     assert decide.driver([EARLY, foreign], (foreign.key, "early"), NOW) == foreign

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from syncer.model.calendar import Calendar, Cursor, Matcher, Policy
 from syncer.model.errors import Unreadable
@@ -25,13 +26,13 @@ def pinned(under: Policy, **changes: Any) -> Calendar:
 
 def looked(ours: Calendar, under: Policy) -> Calendar:
     """The calendar as a look under this policy finds it."""
-    return replace(ours, cursor=reading.begun(ours, under, NOW))
+    return structs.replace(ours, cursor=reading.begun(ours, under, NOW))
 
 
 def paged(ours: Calendar, under: Policy, *, is_last: bool) -> Calendar:
     """The calendar after one more page."""
     read = page() if is_last else MORE
-    return replace(ours, cursor=reading.advanced(ours, read, under))
+    return structs.replace(ours, cursor=reading.advanced(ours, read, under))
 
 
 def test_a_new_calendar_is_read_from_the_start() -> None:
@@ -67,7 +68,7 @@ REPINS = [
 def test_what_a_token_belongs_to_is_read_anew_when_it_changes(
     of_calendar: dict[str, Any], of_policy: dict[str, Any]
 ) -> None:
-    ours, under = replace(pinned(OLD), **of_calendar), replace(OLD, **of_policy)
+    ours, under = structs.replace(pinned(OLD), **of_calendar), replace(OLD, **of_policy)
     begun = reading.begun(ours, under, NOW)
     assert reading.is_repinned(ours, under)
     assert (begun.sync_token, begun.page_token, begun.is_full_read) == (None, None, True)
@@ -84,7 +85,7 @@ def test_a_first_read_is_not_repinned() -> None:
 def test_the_sync_token_moves_with_the_last_page_only() -> None:
     ours = pinned(OLD)
     between = reading.advanced(ours, MORE, OLD)
-    after = reading.advanced(replace(ours, cursor=between), page(), OLD)
+    after = reading.advanced(structs.replace(ours, cursor=between), page(), OLD)
     assert (between.sync_token, between.page_token) == ("s1", "p2")
     assert (after.sync_token, after.page_token, after.is_full_read) == ("s2", None, False)
 
@@ -110,7 +111,7 @@ def test_a_read_under_new_matchers_goes_on_at_its_page() -> None:
 
 def test_a_read_under_new_matchers_whose_token_is_lost_still_detaches() -> None:
     ours = paged(looked(pinned(OLD), NEW), NEW, is_last=False)
-    ours = replace(ours, cursor=replace(ours.cursor, sync_token=None, page_token=None))
+    ours = structs.replace(ours, cursor=structs.replace(ours.cursor, sync_token=None, page_token=None))
     assert reading.is_repinned(looked(ours, NEW), NEW)
 
 
@@ -134,7 +135,8 @@ def walked(ours: Calendar, under: Policy, step: str) -> Calendar:
     if step == "look":
         return looked(ours, under)
     if step == "token lost":
-        return replace(ours, cursor=replace(ours.cursor, sync_token=None, page_token=None, is_full_read=True))
+        lost = structs.replace(ours.cursor, sync_token=None, page_token=None, is_full_read=True)
+        return structs.replace(ours, cursor=lost)
     return paged(ours, under, is_last=step == "last page")
 
 

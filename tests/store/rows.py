@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
@@ -86,7 +86,7 @@ def a_page(*puts: tuple[str, str], losses: tuple[str, ...] = (), **fields: Any) 
         losses=losses,
         event_ids=tuple(event_id for event_id, _ in puts),
     )
-    return replace(page, **fields)
+    return structs.replace(page, **fields)
 
 
 def a_drop(event_id: str = "event1", meeting_id: str = "meeting1") -> PageCommit:

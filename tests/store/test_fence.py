@@ -2,10 +2,10 @@
 
 import re
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
+from msgspec import structs
 
 from syncer.model.calendar import Lease
 from syncer.model.conference import State
@@ -29,7 +29,7 @@ async def drop(held: Held, lease: Lease) -> None:
 
 async def fail(held: Held, lease: Lease) -> None:
     (calendar, _) = await calendars.served(held.database, lease.project_id)
-    failed = replace(calendar, failures=3, next_look_at=NOW)
+    failed = structs.replace(calendar, failures=3, next_look_at=NOW)
     await calendars.failed(held.database, lease, failed, state="parked", reason="it failed")
 
 
@@ -44,7 +44,7 @@ async def recover(held: Held, lease: Lease) -> None:
 async def record(held: Held, lease: Lease) -> None:
     found = await conferences.one(held.database, held.key.tenant_id, await held.conference_id())
     assert found is not None
-    after = replace(found[0], state=State.LEAVING)
+    after = structs.replace(found[0], state=State.LEAVING)
     await conferences.record(held.database, lease, Noted(after, (Told("leaving"),), "it goes", is_touched=True))
 
 

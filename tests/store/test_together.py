@@ -9,6 +9,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from msgspec import structs
 
 from syncer.model.calendar import Calendar, CalendarKey, Cursor, Lease, Link
 from syncer.model.conference import Conference, State
@@ -138,7 +139,9 @@ class Chance:
         async def write(town: Town) -> None:
             before = town.conferences[tenant_id, meeting_id]
             wanted = max(before.wanted_version + step, 0)
-            after = replace(before, state=state, wanted_version=wanted, applied_version=wanted, read_back_at=NOW)
+            after = structs.replace(
+                before, state=state, wanted_version=wanted, applied_version=wanted, read_back_at=NOW
+            )
             noted = Noted(after, told, reason, is_touched)
             await conferences.record(town.database, fence(town.leases[tenant_id]), noted)
 
@@ -146,7 +149,7 @@ class Chance:
 
     def wrote_back(self, link: Link) -> Write:
         fence, etag, rung = self.fence(), self._random.choice(('"1"', '"2"')), self._random.choice((None, "location"))
-        stored = replace(link, event=an_event(link.event_id, etag=etag))
+        stored = structs.replace(link, event=an_event(link.event_id, etag=etag))
         event = an_event(link.event_id, etag='"2"', description=self.text())
         done = WroteBack(stored, event, Told("wrote_back", {"rung": rung}), rung, NOW.date())
         tenant_id = link.key.tenant_id
@@ -245,6 +248,24 @@ async def test_half_a_character_fails_alone(held: Held) -> None:
     assert found == ["StoreRefused", "list"]
 
 
+async def test_of_pages_that_come_together_each_has_its_own_outcome(held: Held) -> None:
+    keys = await several_calendars(held, 5)
+    pages = [(key, a_page((f"e{key.calendar_id}", f"m{key.calendar_id}"))) for key in keys]
+    pages[1] = (keys[1], a_page(("half\ud800", "meeting")))
+    pages[3] = (keys[3], a_page(("nul\x00", "meeting")))
+    found = await calendars.commit_pages(held.database, held.lease, pages)
+    assert [type(outcome).__name__ for outcome in found] == ["list", "StoreRefused"] * 2 + ["list"]
+    assert await held.database.value("SELECT count(*) FROM syncer.link") == 4
+
+
+async def test_pages_that_come_together_and_name_one_meeting_are_all_written(held: Held) -> None:
+    keys = await several_calendars(held, 3)
+    pages = [(key, a_page((f"event{key.calendar_id}", "shared"))) for key in keys]
+    found = await calendars.commit_pages(held.database, held.lease, pages)
+    assert found[0] == found[1] == found[2] != []
+    assert await held.database.value("SELECT wanted_version FROM syncer.conference WHERE meeting_id = 'shared'") == 3
+
+
 async def test_a_lost_lease_takes_only_its_own_pages_out(held: Held) -> None:
     lost = replace(held.lease, epoch=held.lease.epoch - 1)
     everyone = [
@@ -322,7 +343,7 @@ async def _a_crowd(
         for place, other in zip(order, order[1:] + order[:1], strict=True):
             page = a_page((f"event{keys[place].calendar_id}", meetings[other]))
             writes.append(calendars.commit_page(database, held.lease, keys[place], page))
-            moved = replace(link, key=keys[place], event_id=f"event{keys[place].calendar_id}")
+            moved = structs.replace(link, key=keys[place], event_id=f"event{keys[place].calendar_id}")
             done = WroteBack(moved, moved.event, Told("wrote_back"), None, NOW.date())
             writes.append(conferences.wrote_back(database, held.lease, done))
         writes += [

@@ -17,7 +17,7 @@ import aiohttp
 
 from syncer import app
 from syncer.model.calendar import CalendarKey, Matcher, Policy
-from syncer.model.errors import OutsideError
+from syncer.model.errors import OutsideError, SyncerError
 from syncer.settings import Settings
 from syncer.simulator import addon
 from syncer.simulator.clock import SimulatedClock
@@ -172,7 +172,10 @@ class Acted:
     async def _take(self, seen: sweep.Seen) -> set[int]:
         try:
             if isinstance(seen, sweep.Changed):
-                return await pull.pull(self.tools, self.project, seen.calendar, seen.page)
+                (outcome,) = await pull.pull_together(self.tools, self.project, [seen])
+                if isinstance(outcome, SyncerError):
+                    raise outcome
+                return outcome
             if isinstance(seen, sweep.Quiet):
                 await sweep.rest(self.tools, self.project, seen)
             else:

@@ -1,8 +1,9 @@
 """One project in memory: what the rows say is taken over, and what only we know is kept."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
+
+from msgspec import structs
 
 from syncer.model.calendar import Calendar, CalendarKey, Cursor, Lease, Matcher, Policy, Tenant
 from syncer.sync.tools import Project, Tenure
@@ -11,7 +12,7 @@ NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 KEY = CalendarKey(1, 1)
 TENANT = Tenant(1, "acme", Policy((Matcher(solution_type="addOn"),)), 1, "webhook", (), "file:hook")
 CALENDAR = Calendar(KEY, "ana@x.test", None, "file:key", frozenset({"ana@x.test"}), Cursor(sync_token="s1"))
-FAILED = replace(CALENDAR, failures=4, next_look_at=NOW + timedelta(minutes=15))
+FAILED = structs.replace(CALENDAR, failures=4, next_look_at=NOW + timedelta(minutes=15))
 
 
 def a_project(*served: Calendar) -> Project:

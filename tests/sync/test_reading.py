@@ -1,10 +1,10 @@
 """What is read: page by page, all of it, and never more out of it than was clearly seen."""
 
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from syncer.model.conference import State
 from syncer.model.errors import FencedOut, Unreachable
@@ -159,6 +159,17 @@ async def test_a_read_that_broke_off_goes_on_at_its_page(stage: Acted, small_pag
     await stage.look(ANA)
     assert len(await links(stage)) == 8
     assert len(await stage.requests("GET")) == asked + 2
+
+
+async def test_of_calendars_that_are_pulled_together_one_that_fails_fails_alone(stage: Acted) -> None:
+    booked = [await stage.book(calendar=calendar) for calendar in (ANA, BO, ROOM)]
+    seen = [await seen_by(stage, one.calendar) for one in booked]
+    tokenless = structs.replace(seen[1].page, next_sync_token=None)
+    broken = [seen[0], structs.replace(seen[1], page=tokenless), seen[2]]
+    outcomes = await pull.pull_together(stage.tools, stage.project, broken)
+    assert [type(outcome).__name__ for outcome in outcomes] == ["set", "Unreadable", "set"]
+    assert await links(stage) == {booked[0].event_id, booked[2].event_id}
+    assert await stage.look(BO) != set()
 
 
 async def test_nothing_is_pushed_on_half_a_calendar(stage: Acted, small_pages: None) -> None:
@@ -326,7 +337,7 @@ async def _record_as_of(stage: Acted, row: Any) -> None:
     """What a push writes down that had read its conference when the row was so."""
     found = await conferences.one(stage.tools.database, row["tenant_id"], row["conference_id"])
     assert found is not None
-    as_it_was = replace(found[0], state=State(row["state"]), wanted_version=row["wanted_version"])
+    as_it_was = structs.replace(found[0], state=State(row["state"]), wanted_version=row["wanted_version"])
     await conferences.record(stage.tools.database, stage.project.lease, Noted(as_it_was))
 
 

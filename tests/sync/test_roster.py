@@ -1,11 +1,11 @@
 """Calendars in columns stand as they were put, whatever else comes and goes."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from syncer.clients.google.calendar import look_at
 from syncer.model.calendar import Calendar, CalendarKey, Cursor
@@ -21,11 +21,11 @@ def steady(key: CalendarKey = KEY, **changes: object) -> Calendar:
     google_id = f"C{key.calendar_id}+x@Group.example.test"
     cursor = Cursor(sync_token="s1", generation=3, is_full_read=False, read_from=AT, pin=PIN)
     calendar = Calendar(key, google_id, "ana@example.test", "file:key", frozenset({google_id.lower()}), cursor)
-    return replace(calendar, **changes)  # type: ignore[arg-type]
+    return structs.replace(calendar, **changes)
 
 
 def reading(**cursor: object) -> Calendar:
-    return steady(cursor=replace(steady().cursor, **cursor))  # type: ignore[arg-type]
+    return steady(cursor=structs.replace(steady().cursor, **cursor))
 
 
 STANDING = {

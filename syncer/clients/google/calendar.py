@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, NamedTuple
 from urllib.parse import quote
 from weakref import WeakValueDictionary
@@ -82,8 +83,7 @@ class Failed(NamedTuple):
 Answered = Looked | Failed
 
 
-@dataclass(frozen=True, slots=True)
-class Patch:
+class Patch(NamedTuple):
     """A change of some fields of an event that is still the version `etag`."""
 
     calendar: Calendar
@@ -236,17 +236,23 @@ def _look_call(look: Look) -> Call:
 
 
 def _patch_call(patch: Patch) -> Call:
-    google_id = patch.calendar.google_id
     if not _ETAG.fullmatch(patch.etag):
         raise Refused("Google", 0, "an etag holds characters that cannot be sent")
-    place = f"{quote(_id(google_id), safe='')}/events/{quote(_id(patch.event_id), safe='')}"
+    calendar, quota = _parts_of(patch.calendar.google_id)
+    place = f"{calendar}/events/{_query(_id(patch.event_id))}"
     return Call(
         method="PATCH",
-        path=f"calendar/v3/calendars/{place}?quotaUser={quota_user(google_id)}&{_PATCH}",
+        path=f"calendar/v3/calendars/{place}?quotaUser={quota}&{_PATCH}",
         whose=(patch.calendar.credential, patch.calendar.subject),
         etag=patch.etag,
         body=orjson.dumps(patch.body),
     )
+
+
+@lru_cache(10_000)
+def _parts_of(google_id: str) -> tuple[str, str]:
+    """A calendar's part of a path, and whom Google counts requests for it for."""
+    return quote(_id(google_id), safe=""), quota_user(google_id)
 
 
 def _id(text: str) -> str:

@@ -31,8 +31,7 @@ class Setup:
     deadline_seconds: float
 
 
-@dataclass(frozen=True, slots=True)
-class Unauthorized(Retry):
+class Unauthorized(Retry, frozen=True):
     """Not now, for our credential was not accepted: it is read anew, and the call repeated once."""
 
 

@@ -150,7 +150,7 @@ def request(change: Change, *, sent_at: datetime) -> bytes:
     return msgspec.json.encode(
         {
             "type": _TYPE_OF[change.kind],
-            "timestamp": sent_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "timestamp": sent_at.astimezone(UTC).replace(microsecond=0),
             "data": data,
         }
     )
