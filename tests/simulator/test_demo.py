@@ -42,7 +42,7 @@ from tests.waiting import until
 
 EXPORT = Path(__file__).parent / "exports" / "team.ics"
 WHERE = Reference("tenant-1", "ana@tenant-1.test", "e1")
-TIMES = {
+TIMES: dict[str, Any] = {
     "starts": {"dateTime": "2026-12-01T10:00:00+01:00", "timeZone": "Europe/Paris"},
     "ends": {"dateTime": "2026-12-01T11:00:00+01:00", "timeZone": "Europe/Paris"},
 }

@@ -18,7 +18,50 @@ BLANK: dict[str, Any] = {
 """What a new meeting holds where its maker said nothing; title, start and end must be said."""
 
 
-class Wanted(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class Override(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What one occurrence of a series is instead; all three times are instants, or all are dates."""
+
+    original_start: str
+    start: str
+    end: str
+    title: str | None
+    description: str | None
+
+    def __post_init__(self) -> None:
+        """Refuse times that no calendar could show."""
+        moment(self.original_start)
+        if _is_date(self.start) != _is_date(self.end) or moment(self.end) < moment(self.start):
+            raise ValueError("an override's `end` lies before its `start`, or one is a date and the other is not")
+
+    def compared(self) -> "tuple[Override, tuple[date, ...]]":
+        """The override with its times fit to be compared."""
+        neutral = msgspec.structs.replace(self, original_start="1970-01-01", start="1970-01-01", end="1970-01-01")
+        return neutral, (moment(self.original_start), moment(self.start), moment(self.end))
+
+
+class Series(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
+    """A further series of the same meeting: what a split made out of one."""
+
+    start: str
+    end: str
+    timezone: str | None
+    recurrence: tuple[str, ...]
+    overrides: tuple[Override, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse times that no calendar could show."""
+        if self.timezone is not None:
+            _check_zone(self.timezone)
+        if _is_date(self.start) != _is_date(self.end) or moment(self.end) < moment(self.start):
+            raise ValueError("a further series' `end` lies before its `start`, or one is a date and the other is not")
+
+    def compared(self) -> tuple[object, ...]:
+        """The series with its times fit to be compared."""
+        overrides = tuple(one.compared() for one in self.overrides)
+        return moment(self.start), moment(self.end), self.timezone, self.recurrence, overrides
+
+
+class Wanted(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
     """How a meeting should be, whole; `start` and `end` are RFC 3339 instants, or dates when it lasts all day."""
 
     title: str | None
@@ -30,6 +73,8 @@ class Wanted(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     recurrence: tuple[str, ...]
     organizer: str | None
     attendee_count: Annotated[int, msgspec.Meta(ge=0)]
+    overrides: tuple[Override, ...] = ()
+    further: tuple[Series, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse times that no calendar could show."""
@@ -42,13 +87,26 @@ class Wanted(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         """Whether both say the same meeting, however their instants are written."""
         return self.compared() == other.compared()
 
-    def compared(self) -> "tuple[Wanted, date, date]":
+    def compared(self) -> "tuple[Wanted, date, date, tuple[object, ...]]":
         """The meeting with its times as instants or dates, fit to be compared."""
-        neutral = msgspec.structs.replace(self, start="1970-01-01", end="1970-01-01", all_day=True)
-        return neutral, self._moment(self.start), self._moment(self.end)
+        neutral = msgspec.structs.replace(
+            self, start="1970-01-01", end="1970-01-01", all_day=True, overrides=(), further=()
+        )
+        overrides = tuple(one.compared() for one in self.overrides)
+        further = tuple(one.compared() for one in self.further)
+        return neutral, self._moment(self.start), self._moment(self.end), (overrides, further)
 
     def _moment(self, text: str) -> date:
         return _parse_date(text) if self.all_day else _parse_instant(text)
+
+
+def moment(text: str) -> date:
+    """The instant or the date that a text names. Raises ValueError with a sentence."""
+    return _parse_date(text) if _is_date(text) else _parse_instant(text)
+
+
+def _is_date(text: str) -> bool:
+    return "T" not in text.upper()
 
 
 def _check_zone(name: str) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from syncer.simulator.people.record import Edit, Json, Kind, Meant
+from syncer.simulator.people.record import Edit, Json, Kind, Meant, SeriesKind
 from syncer.simulator.people.world import instant
 
 
@@ -37,14 +37,15 @@ def measure(edits: Sequence[Edit], diaries: Diaries) -> list[Followed]:
     calls = _by(entry for entry in diaries.vendor if entry["face"] == "webhook" and entry["applied"])
     write_backs = _by((entry for entry in diaries.google if is_write_back(entry)), key="event_id")
     people = _by((entry for entry in diaries.google if entry["actor"] == "people"), key="event_id")
-    copies = {edit.where.event_id for edit in edits if edit.kind is Kind.DUPLICATE}
+    copies = {edit.where.event_id for edit in edits if edit.kind in (Kind.DUPLICATE, SeriesKind.DUPLICATE_SERIES)}
     found = []
     for place, edit in enumerate(edits):
         accepted_ms = _accepted_ms(edit, people.get(edit.where.event_id, ()))
         later = [other for other in edits[place:] if other.meeting_id == edit.meeting_id]
         if edit.kind is Kind.CHANGE_AT_PROVIDER:
             shown_ms = _first(write_backs.get(edit.where.event_id, ()), edit.sent_ms)
-        elif edit.where.event_id in copies:
+        elif edit.where.event_id in copies or isinstance(edit.kind, SeriesKind):
+            # Of series nothing is measured: one call may answer many edits of it.
             shown_ms = None
         else:
             shown_ms = _shown_ms(edit, later, calls.get(edit.meeting_id, ()), accepted_ms)

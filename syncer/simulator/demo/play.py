@@ -25,7 +25,8 @@ from syncer.simulator.judge.verdict import Verdict
 from syncer.simulator.people import edits, settling
 from syncer.simulator.people.crowd import Crowd
 from syncer.simulator.people.faces import Turned, calendar_path
-from syncer.simulator.people.record import Json, Kind, Place
+from syncer.simulator.people.occasions import SPLITS
+from syncer.simulator.people.record import CREATIONS, AnyKind, Json, Kind, Place, SeriesKind, kinds_of
 from syncer.simulator.people.script import plan
 from syncer.simulator.people.settling import is_single
 from syncer.simulator.people.world import instant
@@ -36,6 +37,7 @@ _EDITING_SECONDS = 5.0
 _LONGEST_PACE_SECONDS = 1.0
 _POLL_SECONDS = 0.25
 _TELL_SECONDS = 0.1
+_MAKING = CREATIONS | {Kind.DUPLICATE, SeriesKind.DUPLICATE_SERIES} | SPLITS
 CHANGES_PATH = "/v1/conferences/changes"
 _QUIET_SECONDS = 60.0
 _QUIET_SECONDS_A_MEETING = 0.2
@@ -103,7 +105,8 @@ async def perform(stage: Stage, audience: Audience) -> Report:
     """The whole run, and what came of it. Raises OperatorError when the worker ends by itself."""
     started = time.monotonic()
     world, wishes = stage.town.world, stage.wishes
-    crowd = Crowd(world, plan(world.places, wishes.edits, wishes.seed), wishes.seed, lambda _: None)
+    script = plan(world.places, wishes.edits, wishes.seed, with_series=wishes.with_series)
+    crowd = Crowd(world, script, wishes.seed, lambda _: None)
     run = Run(stage, audience, crowd, Weather(stage.town), Verdict({}, ()))
     crowd.on_edit = lambda _: audience.count(len(world.record.edits))
     unsettled = None
@@ -276,9 +279,9 @@ async def _complete(run: Run) -> None:
         await run.quiet("Making up for what has not happened yet")
 
 
-def _missing_kinds(run: Run) -> list[Kind]:
+def _missing_kinds(run: Run) -> list[AnyKind]:
     made = {edit.kind for edit in run.stage.town.world.record.edits}
-    return [kind for kind in Kind if kind not in made]
+    return [kind for kind in kinds_of(with_series=run.stage.wishes.with_series) if kind not in made]
 
 
 async def _count_faults(run: Run) -> None:
@@ -299,6 +302,8 @@ async def _clear(run: Run) -> None:
     await world.google[place.owner].call("POST", f"{calendar_path(place.calendar_id)}/clear")
     for where in [where for where in world.record.meant if where.calendar_id == place.calendar_id]:
         world.record.remove(where, sent_ms)
+    for where in [where for where in world.record.called_off if where.calendar_id == place.calendar_id]:
+        world.record.called_off.pop(where)
     await run.quiet("Waiting until the cleared calendar's deletions are held", held=held)
     run.clearing = Clearing(held=await stage.ledger.conferences("held"), was_held_right=True)
     released = await stage.ledger.release(place.tenant, place.calendar_id)
@@ -335,6 +340,7 @@ async def _report(run: Run, seconds: float, unsettled: str | None) -> Report:
         told=await _told(run),
         seconds=seconds,
         unsettled=unsettled,
+        kinds=kinds_of(with_series=stage.wishes.with_series),
     )
 
 
@@ -350,7 +356,7 @@ async def _size(run: Run) -> Size:
     return Size(
         tenants=stage.wishes.tenants,
         calendars=len(stage.town.world.places),
-        events=run.loaded + sum(edit.kind in (Kind.CREATE, Kind.DUPLICATE) for edit in stage.town.world.record.edits),
+        events=run.loaded + sum(edit.kind in _MAKING for edit in stage.town.world.record.edits),
         importable=sum(export.singles for export in stage.exports.values()),
         conferences=await stage.ledger.conferences(),
     )

@@ -12,14 +12,14 @@ from syncer.simulator.demo.latency import Diaries, Followed
 from syncer.simulator.ics import Skipped
 from syncer.simulator.judge.rules import Meeting
 from syncer.simulator.judge.verdict import Finding, Standing, Verdict
-from syncer.simulator.people.record import Json, Kind
+from syncer.simulator.people.record import AnyKind, Json, Kind
 
 
 @dataclass(frozen=True, slots=True)
 class Tally:
     """One kind of edit: how many there were, how many of their meetings follow, and how fast."""
 
-    kind: Kind
+    kind: AnyKind
     edits: int
     following: int
     latencies_ms: tuple[float, ...]
@@ -63,6 +63,7 @@ class Report:
     told: Mapping[Meeting, Json]
     seconds: float
     unsettled: str | None
+    kinds: Sequence[AnyKind] = tuple(Kind)
 
     @property
     def converged(self) -> bool:
@@ -73,7 +74,7 @@ class Report:
     def missing(self) -> list[str]:
         """Kinds of edits and faults that should have happened and did not."""
         made = {followed.edit.kind for followed in self.followed}
-        return [kind.value for kind in Kind if kind not in made] + [
+        return [kind.value for kind in self.kinds if kind not in made] + [
             name for name, count in self.faults.items() if not count
         ]
 
@@ -84,9 +85,9 @@ class Report:
 
     def tallies(self) -> list[Tally]:
         """One for each kind of edit, in the order in which kinds are named."""
-        return [self._tally(kind) for kind in Kind]
+        return [self._tally(kind) for kind in self.kinds]
 
-    def _tally(self, kind: Kind) -> Tally:
+    def _tally(self, kind: AnyKind) -> Tally:
         own = [followed for followed in self.followed if followed.edit.kind is kind]
         standings = [
             self.verdict.standings.get((one.edit.where.tenant, one.edit.meeting_id), Standing.RIGHT) for one in own
@@ -96,6 +97,10 @@ class Report:
 
     def _told(self, finding: Finding) -> Json | None:
         return self.told.get((finding.tenant, finding.meeting_id))
+
+    def _counts(self) -> dict[str, int]:
+        counted = Counter(one.edit.kind for one in self.followed)
+        return {kind.value: counted[kind] for kind in self.kinds}
 
     def latencies_ms(self) -> list[float]:
         """From Google's side to the provider's, all kinds that call it."""
@@ -118,7 +123,7 @@ class Report:
             "importable": self.size.importable,
             "conferences": self.size.conferences,
             "edits": len(self.followed),
-            "edits_by_kind": _counts(kind.value for kind in (one.edit.kind for one in self.followed)),
+            "edits_by_kind": self._counts(),
             "faults_by_kind": dict(self.faults),
             "lost": self.verdict.count(Standing.LOST),
             "doubled": self.verdict.count(Standing.DOUBLED),
@@ -136,11 +141,6 @@ class Report:
             "unsettled": self.unsettled,
             "missing": self.missing,
         }
-
-
-def _counts(names: Any) -> dict[str, int]:
-    counted = Counter(names)
-    return {kind.value: counted[kind.value] for kind in Kind}
 
 
 def _rounded(value: float | None) -> float | None:

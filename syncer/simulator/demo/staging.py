@@ -100,7 +100,9 @@ async def staged(wishes: Wishes, settings: Settings, tell: Callable[[str], None]
             stack.push_async_callback(ledger.restore_clock, before)
             clock.set(ics.earliest_at(exports.values()) - timedelta(days=1))
             await ledger.set_clock(clock.now())
-        town = await stack.enter_async_context(towns.built(places, clock=clock, seed=wishes.seed))
+        town = await stack.enter_async_context(
+            towns.built(places, clock=clock, seed=wishes.seed, with_series=wishes.with_series)
+        )
         await _enrol(ledger, town, folder)
         environment = _environment(dsn, town, folder) | _read_back(wishes, exports)
         worker = Worker(environment, folder / "worker.log")

@@ -58,7 +58,7 @@ class Town:
     async def judge(self, *, grace_ms: float, held: frozenset[Meeting] = frozenset()) -> Verdict:
         """What the judge says of both servers as they are now."""
         world = self.world
-        seen = await reading.read(world.places, world.google, world.vendors)
+        seen = await reading.read(world.places, world.google, world.vendors, with_series=world.with_series)
         return rules.judge(Case(seen, world.record, self.clock.now(), grace_ms, held))
 
 
@@ -85,8 +85,13 @@ def _names(tenant: str, number: int) -> tuple[str, str]:
 
 
 @asynccontextmanager
-async def built(all_places: tuple[Place, ...], *, clock: SimulatedClock, seed: int) -> AsyncIterator[Town]:
-    """The town with these calendars, all empty, for as long as the block lasts."""
+async def built(
+    all_places: tuple[Place, ...], *, clock: SimulatedClock, seed: int, with_series: bool = False
+) -> AsyncIterator[Town]:
+    """The town with these calendars, all empty, for as long as the block lasts.
+
+    with_series: whether people edit series too, and the judge judges meetings on them.
+    """
     google, vendor = GoogleSimulator(clock, seed), ConferencingSimulator(clock, seed)
     connector = aiohttp.TCPConnector(limit=_CONNECTIONS)
     async with (
@@ -94,7 +99,9 @@ async def built(all_places: tuple[Place, ...], *, clock: SimulatedClock, seed: i
         serving(vendor.application()) as vendor_root,
         aiohttp.ClientSession(connector=connector) as session,
     ):
-        yield await _peopled(all_places, session, (google_root, vendor_root), clock)
+        town = await _peopled(all_places, session, (google_root, vendor_root), clock)
+        town.world.with_series = with_series
+        yield town
 
 
 async def _peopled(
@@ -119,6 +126,7 @@ async def _peopled(
         now=clock.now,
         solution=SOLUTION,
         conference_data=lambda meeting: addon.conference_of(meeting, solution=SOLUTION),
+        split=lambda body: _control(session, "POST", f"{google_root}simulator/split", body),
     )
     await _share(world)
     return Town(google_root, vendor_root, session, clock, world, accounts)

@@ -9,11 +9,20 @@ import asyncio
 
 from aiohttp import web
 
-from syncer.simulator.google import grants, loading, times
-from syncer.simulator.google.control_requests import Wrong, address_of, answered, body_of, domains_of, project_of
+from syncer.simulator.google import grants, loading, render, series, times
+from syncer.simulator.google.control_requests import (
+    Wrong,
+    address_of,
+    answered,
+    body_of,
+    domains_of,
+    project_of,
+    split_of,
+)
 from syncer.simulator.google.diary import Note
 from syncer.simulator.google.faces import Stage
 from syncer.simulator.google.grants import Grants
+from syncer.simulator.google.render import View
 from syncer.simulator.google.times import Json
 
 
@@ -31,6 +40,7 @@ class Control:
             web.post("/simulator/service-accounts", answered(self.add_service_account)),
             web.post("/simulator/users", answered(self.add_user)),
             web.post("/simulator/calendars/{calendarId}/load", answered(self.load)),
+            web.post("/simulator/split", answered(self.split)),
             web.get("/simulator/clock", answered(self.clock)),
             web.put("/simulator/clock", answered(self.set_clock)),
             web.get("/simulator/diary", answered(self.diary)),
@@ -81,6 +91,20 @@ class Control:
         note = Note("POST", request.path, kind="load", status=200, actor="people", calendar_id=calendar_id)
         self._stage.diary.write(note)
         return {"loaded": count, "change_number": self._stage.world.number}
+
+    async def split(self, request: web.Request) -> Json:
+        """Split a series as the web interface does: {"calendar", "event_id", "at"}, and what `split_of` tells."""
+        world = self._stage.world
+        calendar, master, cut = split_of(world, await body_of(request))
+        try:
+            made = series.split(world, calendar, master, cut)
+        except series.Unsplittable as unsplittable:
+            raise Wrong(str(unsplittable)) from unsplittable
+        note = Note("POST", request.path, kind="edit", status=200, actor="people", calendar_id=calendar.id)
+        note.event_id = master.resource["id"]
+        note.marks = {"change": True, "etag": master.etag, "change_number": world.number}
+        self._stage.diary.write(note)
+        return render.event(calendar, made, View())
 
     async def clock(self, _: web.Request) -> Json:
         """The simulated instant."""

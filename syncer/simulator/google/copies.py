@@ -55,7 +55,8 @@ def _place(world: World, home: Calendar, entry: Entry, row: Json) -> None:
     if existing is not None and existing.was_removed and row.get("responseStatus") == "declined":
         return
     entry.copies[calendar.id] = copy_id
-    resource = _as_guest_sees(calendar, entry.resource, existing, copy_id)
+    shared = _under_own_series(home, calendar, {**entry.resource, "id": copy_id})
+    resource = _as_guest_sees(calendar, shared, existing)
     address = Address(home.id, entry.resource["id"])
     if existing is None:
         world.store(calendar, Entry(resource, 0, home=address), resource)
@@ -72,12 +73,15 @@ def _free_id(world: World, calendar: Calendar, resource: Json) -> str:
     return str(resource["id"]) if is_free else world.new_event_id()
 
 
-def _as_guest_sees(calendar: Calendar, resource: Json, existing: Entry | None, copy_id: str) -> Json:
+def _under_own_series(home: Calendar, calendar: Calendar, resource: Json) -> Json:
+    """An instance as part of the copy of its series on a guest's calendar, which may have another id there."""
+    master = home.entries.get(resource.get("recurringEventId", ""))
+    copy_of_master = master.copies.get(calendar.id) if master else None
+    return {**resource, "recurringEventId": copy_of_master} if copy_of_master else resource
+
+
+def _as_guest_sees(calendar: Calendar, resource: Json, existing: Entry | None) -> Json:
     seen = {name: value for name, value in resource.items() if name not in NOT_CARRIED}
-    seen["id"] = copy_id
-    if copy_id != resource["id"] and "recurringEventId" in resource:
-        suffix = resource["id"].removeprefix(resource["recurringEventId"])
-        seen["recurringEventId"] = copy_id.removesuffix(suffix)
     for name in ("start", "end", "originalStartTime"):
         if name in seen:
             seen[name] = times.in_zone(seen[name], calendar.time_zone)

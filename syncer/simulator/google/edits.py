@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from syncer.simulator.google import bodies, conferences, copies, instances, refusals, times
+from syncer.simulator.google import bodies, conferences, copies, instances, refusals, series, times
 from syncer.simulator.google.times import Json
 from syncer.simulator.google.world import Calendar, Entry, World
 
@@ -158,12 +158,23 @@ def _commit(world: World, calendar: Calendar, entry: Entry, wanted: Json, writin
     if changed != {"reminders"}:
         wanted["updated"] = world.now_stamp()
     was_cancelled = entry.is_cancelled
-    world.store(calendar, entry, wanted)
+    _store_with_exceptions(world, calendar, entry, series.with_own_id(world, calendar, entry, wanted))
     if not entry.is_cancelled:
         copies.spread(world, calendar, entry)
         if was_cancelled:
             _raise_exceptions(world, calendar, entry)
     return entry
+
+
+def _store_with_exceptions(world: World, calendar: Calendar, entry: Entry, wanted: Json) -> None:
+    """Keep a new state; exceptions that have no place in it any more are reset, before or after it in the feed."""
+    lost = series.lost(calendar, entry.resource, wanted)
+    are_first = bool(lost) and world.chance.random() < 0.5
+    if are_first:
+        series.lose(world, calendar, lost)
+    world.store(calendar, entry, wanted)
+    if not are_first:
+        series.lose(world, calendar, lost)
 
 
 def changed_fields(before: Json, after: Json) -> set[str]:
@@ -243,13 +254,21 @@ def cancel(world: World, calendar: Calendar, entry: Entry, writing: Writing) -> 
             copies.answer_home(world, entry.home, {**row, "responseStatus": "declined"})
     elif writing.send_updates != "none":
         copies.withdraw_all(world, entry)
-    for _, exception in list(calendar.exceptions_of(entry.resource["id"])):
-        if not exception.is_cancelled:
-            exception.fell_with_master = True
+    for event_id, exception in list(calendar.exceptions_of(entry.resource["id"])):
+        if exception.is_cancelled:
+            continue
+        exception.fell_with_master = True
+        if world.switches.exceptions_vanish and entry.home is None:
+            copies.withdraw_all(world, exception)
+            entry.vanished.append(world.vanish(calendar, event_id))
+        else:
             cancel(world, calendar, exception, writing)
 
 
 def _raise_exceptions(world: World, calendar: Calendar, master: Entry) -> None:
+    for vanished in master.vanished:
+        world.store(calendar, vanished, vanished.resource)
+    master.vanished = []
     for _, exception in list(calendar.exceptions_of(master.resource["id"])):
         if exception.fell_with_master:
             exception.fell_with_master = False

@@ -10,7 +10,18 @@ from dataclasses import dataclass
 
 import orjson
 
-from syncer.simulator.google import calendar_lists, copies, edits, feed, grants, listing, moves, refusals, render
+from syncer.simulator.google import (
+    calendar_lists,
+    copies,
+    edits,
+    feed,
+    grants,
+    listing,
+    moves,
+    occasions,
+    refusals,
+    render,
+)
 from syncer.simulator.google.diary import Diary, Note
 from syncer.simulator.google.edits import Writing
 from syncer.simulator.google.faults import Faults
@@ -155,6 +166,14 @@ def get_event(call: Call) -> Answer:
     return Answer(render.event(calendar, entry, call.view(role)))
 
 
+def list_instances(call: Call) -> Answer:
+    """`events.instances`; of an instance: that one itself, or none when it is called off."""
+    calendar, role = call.calendar("freeBusyReader")
+    entry = edits.found(calendar, call.path["eventId"])
+    call.note.event_id = entry.resource["id"]
+    return Answer(occasions.page(call.stage.world, calendar, entry, call.query, call.view(role)))
+
+
 def insert_event(call: Call) -> Answer:
     """`events.insert`."""
     calendar, role = call.calendar("writer")
@@ -278,6 +297,7 @@ METHODS: tuple[Method, ...] = (
     Method("events.list", "GET", _CALENDAR + "/events", grants.READ_SCOPES, list_events),
     Method("events.insert", "POST", _CALENDAR + "/events", grants.WRITE_SCOPES, insert_event),
     Method("events.get", "GET", _EVENT, grants.READ_SCOPES, get_event),
+    Method("events.instances", "GET", _EVENT + "/instances", grants.READ_SCOPES, list_instances),
     Method("events.patch", "PATCH", _EVENT, grants.WRITE_SCOPES, patch_event),
     Method("events.update", "PUT", _EVENT, grants.WRITE_SCOPES, update_event),
     Method("events.delete", "DELETE", _EVENT, grants.WRITE_SCOPES, delete_event),

@@ -89,11 +89,12 @@ def _rows(calendar: Calendar, place: PageToken, most: int) -> tuple[list[Entry],
         cut = changed[:most]
         last = cut[-1][0] if cut else place.offset
         return [row for _, row in cut], last if len(changed) > len(cut) else None
-    rows = [calendar.entries[event_id] for event_id in calendar.order[place.offset :]]
+    ids = calendar.order[place.offset :]
     if place.mode == "ordered":
-        rows = sorted(calendar.entries.values(), key=lambda entry: str(entry.resource["updated"]))[place.offset :]
-    cut_rows = rows[:most]
-    return cut_rows, place.offset + len(cut_rows) if len(rows) > len(cut_rows) else None
+        ids = sorted(calendar.entries, key=lambda one: str(calendar.entries[one].resource["updated"]))[place.offset :]
+    cut_ids = ids[:most]
+    present = [calendar.entries[event_id] for event_id in cut_ids if event_id in calendar.entries]
+    return present, place.offset + len(cut_ids) if len(ids) > len(cut_ids) else None
 
 
 def _offset_after(place: PageToken, taken: list[Entry]) -> int:

@@ -54,6 +54,7 @@ BY_METHOD: dict[str, frozenset[str]] = {
         "updatedMin",
     },
     "events.get": _READ,
+    "events.instances": _READ | {"maxResults", "originalStart", "pageToken", "showDeleted", "timeMax", "timeMin"},
     "events.insert": _WRITE - {"alwaysIncludeEmail"},
     "events.patch": _WRITE,
     "events.update": _WRITE,

@@ -24,6 +24,9 @@ class Switches:
     time_max_ends_sync, updated_min_ends_sync: whether a listing with that parameter gets no sync token.
     updated_min_days: how far back updatedMin may reach. tombstone_days: after which deleted events leave full
     listings; None never. detailed_tombstones: whether showDeleted shows details of the organizer's deleted events.
+    opaque_instance_ids: whether instances get ids that tell nothing. moved_instances_change_id: whether an instance
+    of the later half of a split gets another id when it is rescheduled, and its old one ends without a word.
+    exceptions_vanish: whether exceptions of a deleted series go without tombstones.
     """
 
     slow_seconds: float = 0.5
@@ -40,6 +43,9 @@ class Switches:
     updated_min_days: float = 28
     tombstone_days: float | None = None
     detailed_tombstones: bool = True
+    opaque_instance_ids: bool = False
+    moved_instances_change_id: bool = False
+    exceptions_vanish: bool = False
 
     def as_json(self) -> dict[str, Any]:
         """Every setting by its name."""

@@ -36,7 +36,7 @@ class Entry:
     resource: all fields but kind, etag and the self flags. is_bare: a cancelled entry that kept no details.
     home: the organizer's copy when this is a guest's. copies: by calendar id, on the organizer's copy.
     was_removed: a guest's copy that the guest took away. fell_with_master: an exception cancelled with its
-    series.
+    series. vanished: of a cancelled series, the exceptions that went without a tombstone.
     """
 
     resource: Json
@@ -46,6 +46,7 @@ class Entry:
     copies: dict[str, str] = field(default_factory=dict)
     was_removed: bool = False
     fell_with_master: bool = False
+    vanished: list[Entry] = field(default_factory=list)
 
     @property
     def is_cancelled(self) -> bool:
@@ -64,6 +65,7 @@ class Calendar:
 
     log: event id by change number, ascending; only the last change of each entry is in it.
     acl: role by user; the owner's is always there. acl_epoch: raised by each change of the list.
+    opaque_ids: the series and the end of the old id of each instance with an opaque id, of all calendars together.
     """
 
     id: str
@@ -76,6 +78,7 @@ class Calendar:
     log: dict[int, str] = field(default_factory=dict)
     acl: dict[str, str] = field(default_factory=dict)
     acl_epoch: int = 0
+    opaque_ids: dict[str, tuple[str, str]] = field(default_factory=dict)
 
     @property
     def is_primary(self) -> bool:
@@ -112,6 +115,7 @@ class World:
         self.forgotten_before = 0
         self.chance = random.Random(f"{seed}:choices")
         self._ids = random.Random(f"{seed}:ids")
+        self._opaque_ids: dict[str, tuple[str, str]] = {}
 
     def next_number(self) -> int:
         """The number of a new change; numbers grow over all calendars."""
@@ -134,6 +138,7 @@ class World:
     def add_calendar(self, calendar_id: str, owner: str, *, time_zone: str, summary: str) -> Calendar:
         """Make a calendar; its owner becomes a user if it is none yet."""
         calendar = Calendar(calendar_id, owner, time_zone, summary, self.next_number(), acl={owner: "owner"})
+        calendar.opaque_ids = self._opaque_ids
         self.calendars[calendar_id] = calendar
         self.users.add(owner)
         return calendar
@@ -149,6 +154,14 @@ class World:
         entry.resource, entry.number = resource, self.next_number()
         calendar.entries[event_id] = entry
         calendar.log[entry.number] = event_id
+        return entry
+
+    def vanish(self, calendar: Calendar, event_id: str) -> Entry:
+        """Take an entry out of a calendar without a tombstone; gives it."""
+        entry = calendar.entries.pop(event_id)
+        del calendar.log[entry.number]
+        # Its place stays, empty, so that listings on their way skip nothing.
+        calendar.order[calendar.order.index(event_id)] = ""
         return entry
 
     def forget(self, before: int | None) -> int:

@@ -15,13 +15,23 @@ def followed(sight: Sight, meeting: Json) -> list[str]:
     """In what a meeting differs from the event that decides how it should be."""
     event = sight.event
     pairs = {
-        "title": (_line(event.get("summary")), _line(meeting["title"])),
-        "description": (texts.compared(event.get("description")), texts.compared(meeting["description"])),
         "start": (_side(event["start"], sight.time_zone), _held(meeting, "start")),
         "end": (_side(event["end"], sight.time_zone), _held(meeting, "end")),
+        "recurrence": ([], meeting["recurrence"]),
+        "overrides": ([], meeting.get("overrides", [])),
+        "further series": ([], meeting.get("further", [])),
+    }
+    return headed(sight, meeting) + [name for name, (wanted, held) in pairs.items() if wanted != held]
+
+
+def headed(sight: Sight, meeting: Json) -> list[str]:
+    """In what a meeting differs from the event that decides, its times and its recurrence left out."""
+    event = sight.event
+    pairs = {
+        "title": (_line(event.get("summary")), _line(meeting["title"])),
+        "description": (texts.compared(event.get("description")), texts.compared(meeting["description"])),
         "organizer": (event.get("organizer", {}).get("email"), meeting["organizer"]),
         "attendee count": (len(event.get("attendees", [])), meeting["attendee_count"]),
-        "recurrence": ([], meeting["recurrence"]),
     }
     different = [name for name, (wanted, held) in pairs.items() if wanted != held]
     if meeting["timezone"] not in _zones(sight):
@@ -59,6 +69,7 @@ def intact(sight: Sight, meant: Meant) -> list[str]:
         "description": (texts.compared(meant.description), texts.compared(event.get("description"))),
         "start": (_side(meant.starts, zone), _side(event["start"], zone)),
         "end": (_side(meant.ends, zone), _side(event["end"], zone)),
+        "recurrence": (list(meant.recurrence), event.get("recurrence", [])),
     }
     different = [name for name, (wanted, found) in pairs.items() if wanted != found]
     location = _line(event.get("location"))

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from syncer.simulator.judge import comparison
+from syncer.simulator.judge import comparison, series
 from syncer.simulator.judge.reading import Reading, Sight
 from syncer.simulator.judge.verdict import Finding, Standing, Verdict
-from syncer.simulator.people.record import Json, Record
+from syncer.simulator.people.record import Json, Meant, Record, Reference
 
 Meeting = tuple[str, str]
 
@@ -47,7 +47,7 @@ def judge(case: Case) -> Verdict:
 
 
 def _references(reading: Reading) -> dict[Meeting, list[Sight]]:
-    """The organizers' live single events by the meeting that they refer to. Guests' copies never count."""
+    """The organizers' live events by the meeting that they refer to. Guests' copies never count."""
     references: dict[Meeting, list[Sight]] = defaultdict(list)
     for sight in reading.sights:
         if sight.is_organizers and sight.meeting_id is not None:
@@ -96,16 +96,29 @@ def _of_left_over(case: Case, meeting: Meeting) -> Iterator[Finding]:
 
 def _of_pair(case: Case, found: Json, sights: list[Sight]) -> Iterator[Finding]:
     tenant, meeting_id = sights[0].where.tenant, str(found["id"])
-    drivers = _drivers(case, sights)
-    differences = [comparison.followed(driver, found) for driver in drivers]
+    drivers = _drivers(case, _possible(sights))
+    differences = [_differences(case, driver, sights, found) for driver in drivers]
     if all(differences):
         words = f"its {', '.join(differences[0])} not as {_named(drivers[0])} says"
         yield Finding(Standing.WRONG, tenant, meeting_id, words)
     for sight in sights:
-        missing = comparison.shown(sight, found) if sight.ends_at > case.now else []
+        missing = comparison.shown(sight, found) if series.is_ahead(sight, case.now) else []
         if missing:
             words = f"{_named(sight)} does not show its {', '.join(missing)}"
             yield Finding(Standing.WRONG, tenant, meeting_id, words)
+
+
+def _possible(sights: list[Sight]) -> list[Sight]:
+    """All but the changed instances of a series that has the same meeting: they go with it."""
+    masters = {sight.where for sight in sights if sight.is_series}
+    return [sight for sight in sights if sight.master not in masters]
+
+
+def _differences(case: Case, driver: Sight, sights: list[Sight], found: Json) -> list[str]:
+    if not driver.is_series:
+        return comparison.followed(driver, found)
+    within = series.window(case.now)
+    return comparison.headed(driver, found) + series.differences(case.reading, driver, sights, found, within)
 
 
 def _drivers(case: Case, sights: list[Sight]) -> list[Sight]:
@@ -114,7 +127,7 @@ def _drivers(case: Case, sights: list[Sight]) -> list[Sight]:
     When all are over any may have been the last to decide.
     """
     by_age = sorted(sights, key=lambda sight: (sight.created_at, sight.where.calendar_id, sight.where.event_id))
-    ahead = [sight for sight in by_age if sight.ends_at > case.now]
+    ahead = [sight for sight in by_age if series.is_ahead(sight, case.now)]
     if not ahead:
         return by_age
     return [sight for place, sight in enumerate(ahead) if _may_drive(case, sight, ahead[:place])]
@@ -137,8 +150,15 @@ def _of_texts(case: Case) -> Iterator[Finding]:
         sight = sights.get(where)
         lost = ["existence"] if sight is None else comparison.intact(sight, meant)
         if lost:
-            words = f"the event {where.event_id} on {where.calendar_id} lost its people's {', '.join(lost)}"
-            yield Finding(Standing.WRONG, where.tenant, meant.meeting_id or "none", words)
+            yield _of_lost(where, meant, lost)
+    for where, meant in case.record.called_off.items():
+        if where in sights:
+            yield _of_lost(where, meant, ["calling off"])
+
+
+def _of_lost(where: Reference, meant: Meant, lost: list[str]) -> Finding:
+    words = f"the event {where.event_id} on {where.calendar_id} lost its people's {', '.join(lost)}"
+    return Finding(Standing.WRONG, where.tenant, meant.meeting_id or "none", words)
 
 
 def _named(sight: Sight) -> str:

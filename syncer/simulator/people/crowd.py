@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from syncer.simulator.people import edits
 from syncer.simulator.people.edits import Person
-from syncer.simulator.people.record import Edit, Kind
+from syncer.simulator.people.record import CREATIONS, AnyKind, Edit, Kind, SeriesKind
 from syncer.simulator.people.script import Script
 from syncer.simulator.people.world import World
 
@@ -37,12 +37,14 @@ class Crowd:
                 count = max(1, round(len(kinds) * share)) if kinds else 0
                 group.create_task(self._live(self.person(calendar_id), kinds, count, pace_seconds))
 
-    async def act(self, person: Person, kind: Kind) -> Kind:
+    async def act(self, person: Person, kind: AnyKind) -> AnyKind:
         """One edit of that kind, or a new event where nothing stands that could have it; gives what it was."""
-        where = None if kind is Kind.CREATE else await self.world.target(kind, person.place, person.chance)
+        where = None if kind in CREATIONS else await self.world.target(kind, person.place, person.chance)
         if where is None:
-            self.on_edit(await edits.make(person, Kind.CREATE, None))
-            return Kind.CREATE
+            substitute = SeriesKind.CREATE_SERIES if isinstance(kind, SeriesKind) else Kind.CREATE
+            made = kind if kind in CREATIONS else substitute
+            self.on_edit(await edits.make(person, made, None))
+            return made
         self.world.busy.add(where)
         try:
             self.on_edit(await edits.make(person, kind, where))
@@ -50,7 +52,7 @@ class Crowd:
             self.world.busy.discard(where)
         return kind
 
-    async def _live(self, person: Person, kinds: deque[Kind], count: int, pace_seconds: float) -> None:
+    async def _live(self, person: Person, kinds: deque[AnyKind], count: int, pace_seconds: float) -> None:
         for _ in range(count):
             await sleep(pace_seconds * person.chance.uniform(0.5, 1.5))
             kind = kinds.popleft()

@@ -2,52 +2,33 @@
 
 from __future__ import annotations
 
-import random
-import time
 from asyncio import sleep
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import timedelta
 from typing import assert_never
-from zoneinfo import ZoneInfo
 
-from syncer.simulator.people import texts
-from syncer.simulator.people.faces import Google, Turned, calendar_path, event_path
-from syncer.simulator.people.record import Edit, Json, Kind, Meant, Place, Reference
-from syncer.simulator.people.world import PLACEHOLDER_TITLE, World, instant, shifted
+from syncer.simulator.people import series, texts
+from syncer.simulator.people.bodies import SUBJECTS, external_key, meant_by, meeting_times, new_event
+from syncer.simulator.people.faces import calendar_path, event_path
+from syncer.simulator.people.person import WRITE, Person, Revision, event_at, new_id, now_ms, revise
+from syncer.simulator.people.record import AnyKind, Edit, Json, Kind, Meant, Reference, SeriesKind
+from syncer.simulator.people.world import PLACEHOLDER_TITLE, shifted
 
-WRITE = {"conferenceDataVersion": "1", "sendUpdates": "all"}
-_TRIES = 10
-_CHANGED_UNDER_US = 412
-_BASE32HEX = "0123456789abcdefghijklmnopqrstuv"
-_SUBJECTS = ("Design review", "Weekly numbers", "Interview", "Planning", "1:1", "Retrospective", "Budget", "Démo – été")
-_ROOMS = ("Room 4", "Berlin office, 2nd floor", "Canteen")
-
-
-@dataclass(slots=True)
-class Person:
-    """Somebody who edits one calendar. pause_seconds: between deleting and thinking better of it."""
-
-    world: World
-    place: Place
-    chance: random.Random
-    pause_seconds: float = 0.0
-
-    @property
-    def google(self) -> Google:
-        """Their own way to Google."""
-        return self.world.google[self.place.owner]
-
+__all__ = ["Person", "external_key", "make", "meant_by", "meeting_times", "new_event", "new_id", "now_ms"]
 
 Act = Callable[[Person, Reference], Awaitable[Edit]]
 
 
-async def make(person: Person, kind: Kind, where: Reference | None) -> Edit:
-    """Do one edit and keep it in the record. where: None only for `create`. Raises Turned when a server refuses."""
-    if where is None:
-        edit = await create(person)
+async def make(person: Person, kind: AnyKind, where: Reference | None) -> Edit:
+    """Do one edit and keep it in the record. Raises Turned when a server refuses.
+
+    where: None only for CREATIONS; for edits of instances, splits and a restoring it names the series.
+    """
+    if isinstance(kind, SeriesKind):
+        edit = await series.act(person, kind, where)
     else:
-        edit = await _act(kind)(person, where)
+        edit = await create(person) if where is None else await _act(kind)(person, where)
     person.world.record.note(edit)
     return edit
 
@@ -97,7 +78,7 @@ async def create(person: Person) -> Edit:
 async def rename(person: Person, where: Reference) -> Edit:
     """Another title; now and then another description too, typed above what stands below."""
     meant = person.world.record.meant[where]
-    meant = replace(meant, title=f"{person.chance.choice(_SUBJECTS)} {person.chance.randrange(1000)}")
+    meant = replace(meant, title=f"{person.chance.choice(SUBJECTS)} {person.chance.randrange(1000)}")
     if person.chance.random() < 1 / 3:
         meant = replace(meant, description=f"Agenda {person.chance.randrange(1000)}:\n- notes\n- next steps")
 
@@ -109,7 +90,7 @@ async def rename(person: Person, where: Reference) -> Edit:
             "description": texts.with_block_of(event.get("description"), meant.description or ""),
         }
 
-    return await _revise(person, Kind.RENAME, where, meant, body)
+    return await revise(person, Revision(Kind.RENAME, where, meant, body))
 
 
 async def move_time(person: Person, where: Reference) -> Edit:
@@ -119,7 +100,7 @@ async def move_time(person: Person, where: Reference) -> Edit:
     longer = timedelta(minutes=15 * person.chance.randrange(3))
     starts, ends = shifted(meant.starts, by, zone), shifted(meant.ends, by + longer, zone)
     meant = replace(meant, starts=starts, ends=ends)
-    return await _revise(person, Kind.MOVE_TIME, where, meant, lambda _: {"start": starts, "end": ends})
+    return await revise(person, Revision(Kind.MOVE_TIME, where, meant, lambda _: {"start": starts, "end": ends}))
 
 
 async def invite(person: Person, where: Reference) -> Edit:
@@ -128,7 +109,7 @@ async def invite(person: Person, where: Reference) -> Edit:
     strangers = sorted({place.owner for place in world.places if place.tenant != where.tenant})
     outside = f"guest-{person.chance.randrange(10_000)}@elsewhere.test"
     guest = person.chance.choice(strangers) if strangers and person.chance.random() < 0.5 else outside
-    event = await _event(person, where)
+    event = await event_at(person, where)
     guests = {row["email"] for row in event.get("attendees", [])} | {guest}
     meant = replace(world.record.meant[where], guests=len(guests))
 
@@ -136,7 +117,7 @@ async def invite(person: Person, where: Reference) -> Edit:
         rows = event.get("attendees", [])
         return {"attendees": rows + [{"email": guest} for _ in range(guest not in {row["email"] for row in rows})]}
 
-    return await _revise(person, Kind.INVITE, where, meant, body)
+    return await revise(person, Revision(Kind.INVITE, where, meant, body))
 
 
 async def swap(person: Person, where: Reference) -> Edit:
@@ -145,7 +126,7 @@ async def swap(person: Person, where: Reference) -> Edit:
     request = {"requestId": new_id(person.chance), "conferenceSolutionKey": {"type": "hangoutsMeet"}}
     new: Json | None = {"createRequest": request} if person.chance.random() < 0.6 else None
     meant = replace(person.world.record.meant[where], meeting_id=None)
-    edit = await _revise(person, Kind.SWAP, where, meant, lambda _: {"conferenceData": new})
+    edit = await revise(person, Revision(Kind.SWAP, where, meant, lambda _: {"conferenceData": new}))
     return replace(edit, meeting_id=meeting_id)
 
 
@@ -176,7 +157,7 @@ async def duplicate(person: Person, where: Reference) -> Edit:
     either may be seen first.
     """
     world = person.world
-    event, meant = await _event(person, where), world.record.meant[where]
+    event, meant = await event_at(person, where), world.record.meant[where]
     elsewhere = world.neighbours(person.place)[:1] if where in world.settled else []
     places = [person.place] * 3 + elsewhere
     place = person.chance.choice(places)
@@ -226,89 +207,3 @@ async def change_at_provider(person: Person, where: Reference) -> Edit:
     sent_ms = now_ms()
     await person.world.vendors[where.tenant].change(meeting_id, person.chance.choice(choices))
     return Edit(Kind.CHANGE_AT_PROVIDER, where, meeting_id, sent_ms, now_ms())
-
-
-async def _event(person: Person, where: Reference) -> Json:
-    return await person.google.call("GET", event_path(where.calendar_id, where.event_id))
-
-
-async def _revise(person: Person, kind: Kind, where: Reference, meant: Meant, body: Callable[[Json], Json]) -> Edit:
-    """Patch on the version that was read; when it moved meanwhile, read and decide again, as a screen would."""
-    path = event_path(where.calendar_id, where.event_id)
-    for tries_left in reversed(range(_TRIES)):
-        event = await _event(person, where)
-        sent_ms = now_ms()
-        try:
-            changed = await person.google.call(
-                "PATCH", path, query=WRITE, body=body(event), headers={"If-Match": event["etag"]}
-            )
-        except Turned as turned:
-            if turned.status != _CHANGED_UNDER_US or tries_left == 0:
-                raise
-            continue
-        return Edit(kind, where, meant.meeting_id or "", sent_ms, now_ms(), changed.get("etag"), meant)
-    raise AssertionError("unreachable: the last try returns or raises")
-
-
-def new_event(person: Person) -> Json:
-    """A new event's own fields: in some days, of a quarter to two hours or a whole day, some with a place."""
-    chance, zone = person.chance, person.place.time_zone
-    body: Json = {"summary": f"{chance.choice(_SUBJECTS)} {chance.randrange(1000)}"}
-    day = person.world.now().astimezone(ZoneInfo(zone)).replace(minute=0, second=0, microsecond=0)
-    starts = day + timedelta(days=chance.randrange(2, 20), hours=chance.randrange(12))
-    if chance.random() < 0.1:
-        body |= {"start": _date(starts), "end": _date(starts + timedelta(days=1))}
-    else:
-        ends = starts + timedelta(minutes=15 * chance.randrange(1, 8))
-        body |= {"start": _timed(starts, zone), "end": _timed(ends, zone)}
-    if chance.random() < 0.5:
-        body["description"] = f"Notes {chance.randrange(1000)}"
-    if chance.random() < 0.3:
-        body["location"] = chance.choice(_ROOMS)
-    return body
-
-
-def meant_by(body: Json, meeting_id: str | None) -> Meant:
-    """What a person means who writes such an event."""
-    return Meant(
-        title=body.get("summary"),
-        description=body.get("description"),
-        location=body.get("location"),
-        starts=body["start"],
-        ends=body["end"],
-        guests=len(body.get("attendees", [])),
-        meeting_id=meeting_id,
-    )
-
-
-def meeting_times(event: Json, place: Place) -> Json:
-    """An event's times as the vendor's API takes them."""
-    starts, ends = event["start"], event["end"]
-    if "date" in starts:
-        return {"start": starts["date"], "end": ends["date"], "all_day": True}
-    at = (instant(starts, place.time_zone), instant(ends, place.time_zone))
-    zone = starts.get("timeZone", place.time_zone)
-    return {"start": at[0].isoformat(), "end": at[1].isoformat(), "timezone": zone}
-
-
-def external_key(where: Reference) -> str:
-    """The key under which an add-on makes the meeting of an event: one event, one meeting."""
-    return f"{where.calendar_id}/{where.event_id}"
-
-
-def new_id(chance: random.Random) -> str:
-    """An event id as clients may choose them. Source: Calendar API, Event resource, on `id` (base32hex)."""
-    return "".join(chance.choices(_BASE32HEX, k=26))
-
-
-def now_ms() -> float:
-    """Monotonic milliseconds, on the same clock as the servers' diaries."""
-    return time.monotonic() * 1000
-
-
-def _date(at: datetime) -> Json:
-    return {"date": at.date().isoformat()}
-
-
-def _timed(at: datetime, zone: str) -> Json:
-    return {"dateTime": at.astimezone(UTC).astimezone(ZoneInfo(zone)).isoformat(), "timeZone": zone}

@@ -27,7 +27,55 @@ class Kind(StrEnum):
     CHANGE_AT_PROVIDER = "change_at_provider"
 
 
-REMOVALS = frozenset({Kind.MOVE_CALENDAR, Kind.SWAP, Kind.DELETE, Kind.UNDELETE})
+class SeriesKind(StrEnum):
+    """What a person can do to a series, to one of its instances, or to a guest's copy; made only where it is wished."""
+
+    CREATE_SERIES = "create_series"
+    GAIN_CONFERENCE = "gain_conference"
+    MEET_ONCE = "meet_once"
+    RENAME_SERIES = "rename_series"
+    MOVE_SERIES = "move_series"
+    MOVE_SERIES_CALENDAR = "move_series_calendar"
+    RENAME_INSTANCE = "rename_instance"
+    MOVE_INSTANCE = "move_instance"
+    SHORTEN_INSTANCE = "shorten_instance"
+    SWAP_INSTANCE = "swap_instance"
+    CANCEL_INSTANCE = "cancel_instance"
+    RESTORE_INSTANCE = "restore_instance"
+    SPLIT_API = "split_api"
+    SPLIT_API_BARE = "split_api_bare"
+    SPLIT_UI = "split_ui"
+    SPLIT_UI_BARE = "split_ui_bare"
+    DUPLICATE_SERIES = "duplicate_series"
+    DELETE_SERIES = "delete_series"
+    UNDELETE_SERIES = "undelete_series"
+    DECLINE = "decline"
+
+
+AnyKind = Kind | SeriesKind
+
+CREATIONS: frozenset[AnyKind] = frozenset(
+    {Kind.CREATE, SeriesKind.CREATE_SERIES, SeriesKind.GAIN_CONFERENCE, SeriesKind.MEET_ONCE}
+)
+"""The kinds that need no event to begin with."""
+
+
+def kinds_of(*, with_series: bool) -> tuple[AnyKind, ...]:
+    """All kinds of edits that people make."""
+    return (*Kind, *SeriesKind) if with_series else tuple(Kind)
+
+
+REMOVALS: frozenset[AnyKind] = frozenset(
+    {
+        Kind.MOVE_CALENDAR,
+        Kind.SWAP,
+        Kind.DELETE,
+        Kind.UNDELETE,
+        SeriesKind.MOVE_SERIES_CALENDAR,
+        SeriesKind.DELETE_SERIES,
+        SeriesKind.UNDELETE_SERIES,
+    }
+)
 """The kinds that take an event's meeting away from its calendar, if only for a moment."""
 
 
@@ -60,7 +108,8 @@ class Meant:
     """How people mean an event to be: their own text and times, nothing that a machine wrote.
 
     starts, ends: as Google's start and end objects. guests: how many attendees it names.
-    meeting_id: of the meeting it refers to, None once it was swapped away.
+    meeting_id: of the meeting it refers to, None once it was swapped away. recurrence: of a series.
+    master, original: of an instance that was changed, its series and the start that it has by its series.
     """
 
     title: str | None
@@ -70,6 +119,14 @@ class Meant:
     ends: Json
     guests: int
     meeting_id: str | None
+    recurrence: tuple[str, ...] = ()
+    master: Reference | None = None
+    original: Json | None = None
+
+    @property
+    def is_single(self) -> bool:
+        """Whether it is no part of a series."""
+        return not self.recurrence and self.master is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +137,7 @@ class Edit:
     answer has none. meant: how the event should be now, None when it should be gone or only the meeting changed.
     """
 
-    kind: Kind
+    kind: AnyKind
     where: Reference
     meeting_id: str
     sent_ms: float
@@ -120,11 +177,15 @@ class Presence:
 
 
 class Record:
-    """All that people did in a run, and how they mean each event to be now."""
+    """All that people did in a run, and how they mean each event to be now.
+
+    called_off: instances that people cancelled, as they were meant before.
+    """
 
     def __init__(self) -> None:
         self.edits: list[Edit] = []
         self.meant: dict[Reference, Meant] = {}
+        self.called_off: dict[Reference, Meant] = {}
         self.presence: dict[tuple[Reference, str], Presence] = {}
 
     def put(self, where: Reference, meant: Meant, at_ms: float) -> None:
@@ -133,6 +194,7 @@ class Record:
         if before is not None and before.meeting_id is not None and before.meeting_id != meant.meeting_id:
             self.presence[where, before.meeting_id].end(at_ms)
         self.meant[where] = meant
+        self.called_off.pop(where, None)
         if meant.meeting_id is not None:
             self.presence.setdefault((where, meant.meeting_id), Presence()).begin(at_ms)
 
@@ -142,10 +204,26 @@ class Record:
         if meant is not None and meant.meeting_id is not None:
             self.presence[where, meant.meeting_id].end(at_ms)
 
+    def exceptions_of(self, master: Reference) -> dict[Reference, Meant]:
+        """The changed instances of a series."""
+        return {where: meant for where, meant in self.meant.items() if meant.master == master}
+
+    def call_off(self, where: Reference, meant: Meant, at_ms: float) -> None:
+        """An instance does not take place since then."""
+        self.remove(where, at_ms)
+        self.called_off[where] = meant
+
+    def remove_series(self, master: Reference, at_ms: float) -> dict[Reference, Meant]:
+        """A series is gone since then with all that was changed in it; gives what was live of it, itself first."""
+        live = {master: self.meant[master], **self.exceptions_of(master)} if master in self.meant else {}
+        for where in live:
+            self.remove(where, at_ms)
+        return live
+
     def note(self, edit: Edit) -> None:
         """Keep one accepted edit, with what it makes of the event."""
         self.edits.append(edit)
-        if edit.kind is Kind.CHANGE_AT_PROVIDER:
+        if edit.kind in (Kind.CHANGE_AT_PROVIDER, SeriesKind.DECLINE):
             return
         if edit.meant is None:
             self.remove(edit.where, edit.sent_ms)

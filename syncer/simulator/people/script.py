@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import random
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from syncer.simulator.people.record import REMOVALS, Kind, Place
+from syncer.simulator.people.record import REMOVALS, AnyKind, Kind, Place, SeriesKind
 from syncer.simulator.people.world import CALENDAR_REMOVALS, TENANT_REMOVALS
 
-FIRST = (
+FIRST: tuple[AnyKind, ...] = (
     Kind.CHANGE_AT_PROVIDER,
     Kind.RENAME,
     Kind.MOVE_TIME,
@@ -23,7 +23,14 @@ FIRST = (
 )
 """Every kind once, those that take longest to show first."""
 
-WEIGHTS = {
+SERIES_FIRST: tuple[AnyKind, ...] = (
+    SeriesKind.CREATE_SERIES,
+    SeriesKind.CREATE_SERIES,
+    *(kind for kind in SeriesKind if kind is not SeriesKind.CREATE_SERIES),
+)
+"""Every kind of edit of series once, and two series to begin with."""
+
+WEIGHTS: dict[AnyKind, float] = {
     Kind.CREATE: 3.0,
     Kind.RENAME: 6.0,
     Kind.MOVE_TIME: 6.0,
@@ -36,28 +43,39 @@ WEIGHTS = {
     Kind.CHANGE_AT_PROVIDER: 3.0,
 }
 
-Script = dict[str, deque[Kind]]
+SERIES_WEIGHTS: dict[AnyKind, float] = {
+    **dict.fromkeys(SeriesKind, 2.0),
+    SeriesKind.CREATE_SERIES: 4.0,
+    SeriesKind.DELETE_SERIES: 1.0,
+    SeriesKind.UNDELETE_SERIES: 1.0,
+    SeriesKind.MOVE_SERIES_CALENDAR: 1.0,
+}
+
+Script = dict[str, deque[AnyKind]]
 
 
-def plan(places: Sequence[Place], edits: int, seed: int) -> Script:
+def plan(places: Sequence[Place], edits: int, seed: int, *, with_series: bool = False) -> Script:
     """What is done on each calendar, in order, by calendar id.
 
     places: at least one. edits: how many in all; with ten or more every kind comes at least once, and first.
+    with_series: edit series too; then every kind comes with len(FIRST) + len(SERIES_FIRST) or more.
     Removals stay below what the documented guard holds: so many per calendar and per tenant, and no more.
     """
     chance = random.Random(f"{seed}:script")
     script: Script = {place.calendar_id: deque() for place in places}
     removals: Counter[str] = Counter()
+    first = FIRST + SERIES_FIRST if with_series else FIRST
+    weights = WEIGHTS | SERIES_WEIGHTS if with_series else WEIGHTS
     for number in range(edits):
         place = places[number % len(places)]
-        kind = FIRST[number] if number < len(FIRST) else _drawn(place, removals, chance)
+        kind = first[number] if number < len(first) else _drawn(place, weights, removals, chance)
         if kind in REMOVALS:
             removals.update((place.calendar_id, place.tenant))
         script[place.calendar_id].append(kind)
     return script
 
 
-def _drawn(place: Place, removals: Counter[str], chance: random.Random) -> Kind:
+def _drawn(place: Place, weights: Mapping[AnyKind, float], removals: Counter[str], chance: random.Random) -> AnyKind:
     is_free = removals[place.calendar_id] < CALENDAR_REMOVALS and removals[place.tenant] < TENANT_REMOVALS
-    kinds = [kind for kind in WEIGHTS if is_free or kind not in REMOVALS]
-    return chance.choices(kinds, [WEIGHTS[kind] for kind in kinds])[0]
+    kinds = [kind for kind in weights if is_free or kind not in REMOVALS]
+    return chance.choices(kinds, [weights[kind] for kind in kinds])[0]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import random
 from asyncio import Semaphore, TaskGroup
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import aiohttp
 
@@ -38,21 +38,45 @@ def is_single(event: Json) -> bool:
 
 
 async def settle(world: World, back: Back, place: Place, events: Sequence[Json]) -> None:
-    """Put entries on a calendar; every single one gets a meeting, made first, and people mean it as it stands."""
+    """Put entries on a calendar; every single one gets a meeting, made first, and people mean it as it stands.
+
+    Series get one too where people edit series, and their changed instances have it.
+    """
     limit = Semaphore(_AT_ONCE)
     async with TaskGroup() as group:
         tasks = [group.create_task(_with_meeting(world, place, event, limit)) for event in events]
     loaded = [task.result() for task in tasks]
+    if world.with_series:
+        conferences = {event["id"]: event.get("conferenceData") for event in loaded}
+        loaded = [_with_conference_of_series(event, conferences) for event in loaded]
     await back.load(place.calendar_id, loaded)
     at_ms = edits.now_ms()
-    for event in filter(is_single, loaded):
-        where = Reference(place.tenant, place.calendar_id, event["id"])
-        world.settled.add(where)
-        world.record.put(where, edits.meant_by(event, event["conferenceData"]["conferenceId"]), at_ms)
+    for event in loaded if world.with_series else filter(is_single, loaded):
+        _put(world, place, event, at_ms)
+
+
+def _with_conference_of_series(event: Json, conferences: Mapping[str, Json | None]) -> Json:
+    conference = conferences.get(event.get("recurringEventId", ""))
+    has_own = conference is not None and event.get("status") != "cancelled"
+    return {**event, "conferenceData": conference} if has_own else event
+
+
+def _put(world: World, place: Place, event: Json, at_ms: float) -> None:
+    """Keep in the record what people mean by an entry that stands there."""
+    where = Reference(place.tenant, place.calendar_id, event["id"])
+    if event.get("status") == "cancelled" or "start" not in event:
+        return
+    meant = edits.meant_by(event, event.get("conferenceData", {}).get("conferenceId"))
+    if "recurringEventId" in event:
+        master = replace(where, event_id=event["recurringEventId"])
+        meant = replace(meant, master=master, original=event["originalStartTime"])
+    world.settled.add(where)
+    world.record.put(where, meant, at_ms)
 
 
 async def _with_meeting(world: World, place: Place, event: Json, limit: Semaphore) -> Json:
-    if not is_single(event):
+    is_series = world.with_series and "recurrence" in event
+    if not is_single(event) and not is_series:
         return event
     where = Reference(place.tenant, place.calendar_id, event["id"])
     new = {"external_key": edits.external_key(where), "title": PLACEHOLDER_TITLE}

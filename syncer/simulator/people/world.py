@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
+from syncer.simulator.people import occasions
 from syncer.simulator.people.faces import Google, Vendor
-from syncer.simulator.people.record import Json, Kind, Meant, Place, Record, Reference
+from syncer.simulator.people.record import AnyKind, Json, Kind, Meant, Place, Record, Reference, SeriesKind
 
 CALENDAR_REMOVALS = 12
 TENANT_REMOVALS = 25
 CHANGES_A_MEETING = 3
 PLACEHOLDER_TITLE = "Your meeting"
-_ENDINGS = frozenset({Kind.DELETE, Kind.SWAP})
+_ENDINGS: frozenset[AnyKind] = frozenset({Kind.DELETE, Kind.SWAP, SeriesKind.DELETE_SERIES})
 _AHEAD = timedelta(hours=1)
 
 
@@ -27,7 +28,8 @@ class World:
     google: by user. vendors: by tenant. now: the simulated instant. solution: the add-on's name.
     conference_data: what the add-on puts on an event for a meeting. busy: events that somebody edits right now.
     copies: events made by duplicating. settled: events that stood there before anybody edited.
-    changes: changes at the provider by meeting id.
+    changes: changes at the provider by meeting id. with_series: whether people edit series, and the judge judges
+    them. split: the web interface's "this and following", a body to the new series.
     """
 
     places: tuple[Place, ...]
@@ -41,6 +43,8 @@ class World:
     copies: set[Reference] = field(default_factory=set)
     settled: set[Reference] = field(default_factory=set)
     changes: Counter[str] = field(default_factory=Counter)
+    with_series: bool = False
+    split: Callable[[Json], Awaitable[Json]] | None = None
 
     def place_of(self, where: Reference) -> Place:
         """The calendar on which an event stands."""
@@ -52,14 +56,24 @@ class World:
         following = own[(own.index(place) + 1) % len(own)]
         return [following] if following != place else []
 
-    async def target(self, kind: Kind, place: Place, chance: random.Random) -> Reference | None:
+    async def target(self, kind: AnyKind, place: Place, chance: random.Random) -> Reference | None:
         """An event on that calendar that can have such an edit now, None if there is none."""
         fitting = [where for where, meant in self._editable(place) if self._fits(kind, where, meant)]
         chance.shuffle(fitting)
         for where in fitting:
+            if not await self._has_enough(kind, where):
+                continue
             if kind not in _ENDINGS or await self._is_known(where):
                 return where
         return None
+
+    async def _has_enough(self, kind: AnyKind, where: Reference) -> bool:
+        """Whether so much of a series lies ahead that such an edit leaves some of it."""
+        least = occasions.LEAST.get(kind, 0)
+        google = self.google[self.place_of(where).owner]
+        if not least:
+            return True
+        return len(await occasions.ahead(google, where, self.now(), self.record.meant[where])) >= least
 
     async def _is_known(self, where: Reference) -> bool:
         """Whether the meeting was put right once: one that is made and unmade between two looks, nobody can know."""
@@ -73,10 +87,21 @@ class World:
         soon = self.now() + _AHEAD
         for where, meant in self.record.meant.items():
             is_here = where.calendar_id == place.calendar_id and where not in self.busy
-            if is_here and meant.meeting_id is not None and instant(meant.ends, place.time_zone) > soon:
+            is_ahead = bool(meant.recurrence) or instant(meant.ends, place.time_zone) > soon
+            if is_here and meant.meeting_id is not None and is_ahead:
                 yield where, meant
 
-    def _fits(self, kind: Kind, where: Reference, meant: Meant) -> bool:
+    def _fits(self, kind: AnyKind, where: Reference, meant: Meant) -> bool:
+        if not occasions.fits(kind, where, self.record):
+            return False
+        if isinstance(kind, SeriesKind):
+            is_split = kind in occasions.SPLITS
+            has_copies = any(
+                other in self.copies and self.record.meant[other].meeting_id == meant.meeting_id
+                for other in self.record.meant
+            )
+            is_open = not has_copies if is_split or kind is SeriesKind.DUPLICATE_SERIES else True
+            return is_open and (kind is not SeriesKind.MOVE_SERIES_CALENDAR or self._is_without_guests(where))
         if kind is Kind.DUPLICATE:
             return where not in self.copies
         if kind is Kind.CHANGE_AT_PROVIDER:
@@ -85,6 +110,10 @@ class World:
             # A guest's copy may stand on the other calendar; then Google would have two of one id there.
             return meant.guests == 0
         return True
+
+    def _is_without_guests(self, where: Reference) -> bool:
+        family = [self.record.meant[where], *self.record.exceptions_of(where).values()]
+        return all(meant.guests == 0 for meant in family)
 
 
 def instant(when: Json, time_zone: str) -> datetime:
