@@ -127,8 +127,9 @@ class Event(Value, frozen=True):
 
     description: without our own marked block. attendee_count: guests named, ourselves included.
     recurrence: RRULE/RDATE/EXDATE lines, empty for single events and exceptions.
-    original_start: the instant or day that an exception replaces, as text; None otherwise.
+    original_start: the occurrence that an exception replaces: a day, or an instant in UTC with a Z; None otherwise.
     has_details: the answer shows what a writer sees (not free/busy, not a private stub, not a bare tombstone).
+    last_ends_at: of a master that makes a link, when its last occurrence is over; None where it has no end.
     """
 
     event_id: str
@@ -149,14 +150,24 @@ class Event(Value, frozen=True):
     attendee_count: int = 0
     solution: ConferenceSolution | None = None
     shown: Shown = Shown()
+    last_ends_at: datetime | None = None
 
     @property
     def is_cancelled(self) -> bool:
         return self.status is Status.CANCELLED
 
-    @property
-    def is_of_a_series(self) -> bool:
-        return bool(self.recurrence) or self.recurring_event_id is not None
+
+class Exclusion(Value, frozen=True):
+    """An occurrence of a master that does not take place in its meeting: cancelled, or without its conference.
+
+    original_start: as in `Event`. event_id: of the exception that says so. meeting_id: the master's meeting if it is
+    news to it, else None.
+    """
+
+    master_id: str
+    original_start: str
+    event_id: str
+    meeting_id: str | None = None
 
 
 class SetAside(Value, frozen=True):
@@ -187,6 +198,8 @@ class Link(Value, frozen=True):
 
     etag: version that was read. generation: full read that saw it last. rung: how it was written back last, or None.
     write_backs: patches of ours since the user's last change, counted per day `write_backs_on`.
+    excluded: original starts of a master's occurrences that do not take place in its meeting; told only where a
+    conference is loaded whole.
     """
 
     key: CalendarKey
@@ -198,6 +211,7 @@ class Link(Value, frozen=True):
     rung: str | None = None
     write_backs: int = 0
     write_backs_on: date | None = None
+    excluded: tuple[str, ...] = ()
 
     @property
     def etag(self) -> str:

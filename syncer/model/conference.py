@@ -7,8 +7,32 @@ from enum import Enum
 from syncer.model.calendar import CalendarKey, Value, When
 
 
+class Override(Value, frozen=True):
+    """What an exception says instead of the occurrence at `original_start` (as in `Event`), or beside all of them."""
+
+    original_start: str
+    starts: When
+    ends: When
+    title: str | None
+    description: str | None
+
+
+class Series(Value, frozen=True):
+    """A further half of a series that "this and following" cut. recurrence: lines, our own EXDATEs at their end."""
+
+    starts: When
+    ends: When
+    time_zone: str | None
+    recurrence: tuple[str, ...]
+    overrides: tuple[Override, ...] = ()
+
+
 class Wanted(Value, frozen=True):
-    """How a meeting should be, composed from its links. Text is the event's, None where it has none."""
+    """How a meeting should be, composed from its links. Text is the event's, None where it has none.
+
+    recurrence: the master's lines, and an EXDATE for each occurrence that does not take place. overrides: by original
+    start. further: other halves of the series, by their start.
+    """
 
     title: str | None
     description: str | None
@@ -18,6 +42,8 @@ class Wanted(Value, frozen=True):
     organizer: str | None
     attendee_count: int
     recurrence: tuple[str, ...] = ()
+    overrides: tuple[Override, ...] = ()
+    further: tuple[Series, ...] = ()
 
 
 class Meeting(Value, frozen=True):

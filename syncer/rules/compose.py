@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from msgspec import structs
 
 from syncer.model.calendar import Event, Link, Value, When
-from syncer.model.conference import Change, ChangeKind, Conference, Meeting, Wanted
+from syncer.model.conference import Change, ChangeKind, Conference, Meeting, Override, Series, Wanted
 from syncer.rules import block
 
 WRITE_BACKS_A_DAY = 5
@@ -55,9 +55,18 @@ def held(conference: Conference, meeting: Meeting) -> Wanted | None:
 
 
 def _differs(aim: object, held: object) -> bool:
-    if isinstance(aim, When) and isinstance(held, When):
-        return aim.at != held.at or aim.day != held.day
-    return aim != held
+    return aim != held and _bare(aim) != _bare(held)
+
+
+def _bare(part: object) -> object:
+    """A part of what is wanted, times as what they are and not as they were said."""
+    if isinstance(part, When):
+        return part.at, part.day
+    if isinstance(part, tuple):
+        return tuple(_bare(one) for one in part)
+    if isinstance(part, Override | Series):
+        return tuple(_bare(one) for one in structs.astuple(part))
+    return part
 
 
 def update(conference: Conference, tenant: str, aim: Wanted) -> Change:

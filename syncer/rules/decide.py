@@ -8,8 +8,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from enum import Enum
 
+from msgspec import structs
+
 from syncer.model.calendar import Calendar, CalendarKey, ConferenceSolution, Event, Link, Policy, Value, When
-from syncer.rules import match
+from syncer.rules import match, recurrence
+from syncer.rules.occurrence import Zones
 
 
 class Put(Value, frozen=True):
@@ -36,7 +39,7 @@ class Drop(Value, frozen=True):
 
 
 class Note(Value, frozen=True):
-    """The event makes no link, and `explain` should say why. kind: guest or series."""
+    """The event makes no link, and `explain` should say why. kind: guest."""
 
     event_id: str
     kind: str
@@ -57,7 +60,7 @@ class Sight(Value, frozen=True):
     """Under which circumstances an event was seen.
 
     sees_details: the answer's accessRole is writer or owner. is_repinned: matchers or window changed since the last
-    read. since: events that ended before this instant start no new link.
+    read. since: events that ended before this instant start no new link. zones: gives time zones by their names.
     """
 
     calendar: Calendar
@@ -65,6 +68,7 @@ class Sight(Value, frozen=True):
     sees_details: bool
     is_repinned: bool
     since: datetime
+    zones: Zones
 
 
 def link(event: Event, known: Link | None, sight: Sight) -> Decision:
@@ -74,14 +78,14 @@ def link(event: Event, known: Link | None, sight: Sight) -> Decision:
     if event.is_cancelled:
         return Drop(event.event_id, "the event was deleted, or moved away") if known else Pass(event.event_id)
     meeting_id = match.meeting_id(event.solution, sight.policy.matchers)
-    if event.is_of_a_series:
-        return _of_a_series(event, meeting_id, known)
     if not (sight.sees_details and event.has_details):
         return Pass(event.event_id)
     if not is_organizers(event, sight.calendar):
         return _of_a_guest(event, meeting_id, known)
     if meeting_id is None:
         return _without_meeting(event, known, sight)
+    if event.recurrence:
+        event = structs.replace(event, last_ends_at=recurrence.last_end(event, zones=sight.zones))
     if known is None and is_over(event, sight.since):
         return Pass(event.event_id)
     is_users = known is None or known.meeting_id != meeting_id or meant(event) != meant(known.event)
@@ -89,10 +93,17 @@ def link(event: Event, known: Link | None, sight: Sight) -> Decision:
     return Put(event, meeting_id, is_news=is_news, is_users=is_users)
 
 
-def _of_a_series(event: Event, meeting_id: str | None, known: Link | None) -> Decision:
-    if meeting_id is None and known is None:
-        return Pass(event.event_id)
-    return Note(event.event_id, "series", event.etag, "meetings of series are not kept in step yet")
+def takes_place(event: Event, decision: Decision, sight: Sight) -> bool | None:
+    """Whether an exception's occurrence takes place in a meeting of ours; None when the entry does not say it clearly.
+
+    A cancelled one does not, and neither does one whose organizer took the conference off, or put another's on.
+    """
+    if isinstance(decision, Put):
+        return True
+    if event.is_cancelled:
+        return False
+    is_clear = sight.sees_details and event.has_details and is_organizers(event, sight.calendar)
+    return False if is_clear and match.meeting_id(event.solution, sight.policy.matchers) is None else None
 
 
 def _of_a_guest(event: Event, meeting_id: str | None, known: Link | None) -> Decision:
@@ -128,11 +139,14 @@ def meant(event: Event) -> tuple[object, ...]:
         event.ends,
         event.created_at,
         event.attendee_count,
+        event.recurrence,
     )
 
 
 def is_over(event: Event, at: datetime) -> bool:
-    """The event ended before this instant. An event without an end is not over."""
+    """The event, or the last occurrence of a master, ended before this instant. One without an end is not over."""
+    if event.recurrence:
+        return event.last_ends_at is not None and event.last_ends_at < at
     return event.ends is not None and instant(event.ends) < at
 
 
@@ -148,7 +162,10 @@ def driver(links: Sequence[Link], last: tuple[CalendarKey, str] | None, now: dat
     """The link that decides: the earliest created that is not over; it stays so until it goes or is over.
 
     last: calendar and event id of the driver so far. When all are over the last driver stays, or the earliest drives.
+    An exception of a master that refers to the same meeting does not drive: it changes one occurrence of it.
     """
+    masters = {(master.key, master.event_id) for master in links if master.event.recurrence}
+    links = [one for one in links if (one.key, one.event.recurring_event_id) not in masters]
     alive = [candidate for candidate in links if not is_over(candidate.event, now)] or links
     for candidate in alive:
         if last == (candidate.key, candidate.event_id):
@@ -198,7 +215,7 @@ def _names(solution: ConferenceSolution | None, meeting_id: str) -> bool:
 
 
 def _could_link(event: Event, sight: Sight) -> bool:
-    return is_organizers(event, sight.calendar) and not event.is_of_a_series and not is_over(event, sight.since)
+    return is_organizers(event, sight.calendar) and not is_over(event, sight.since)
 
 
 @dataclass(frozen=True, slots=True)

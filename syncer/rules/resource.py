@@ -4,13 +4,13 @@ Source: Calendar API, Events resource.
 """
 
 from collections.abc import Sequence, Set
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from typing import Any
 
 import msgspec
 
 from syncer.model.calendar import ConferenceSolution, Event, Shown, Status, When
-from syncer.rules import block
+from syncer.rules import block, occurrence
 
 ID_LIMIT = 1024
 _FIRST_YEAR, _LAST_YEAR = 1, 9999
@@ -195,7 +195,7 @@ def _text_of(time: _Time) -> str | None:
         return time.day.isoformat() if time.day else None
     _refuse_vague(time.at)
     # In UTC, for answers are told in the calendar's zone, and that may change.
-    return time.at.astimezone(UTC).isoformat()
+    return occurrence.canonical(When(at=time.at))
 
 
 def _solution(read: _ConferenceData) -> ConferenceSolution:

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import msgspec
 
-from syncer.model.calendar import Calendar, CalendarKey, Cursor, Event, Lease, Link, Matcher, Policy, Tenant
+from syncer.model.calendar import Calendar, CalendarKey, Cursor, Event, Exclusion, Lease, Link, Matcher, Policy, Tenant
 from syncer.model.errors import FencedOut
 from syncer.store import group, statements
 from syncer.store.database import Database, Row
@@ -21,7 +21,9 @@ __all__ = [
     "PageCommit",
     "commit_page",
     "commit_pages",
+    "excluded_before",
     "failed",
+    "families_of_each",
     "has_paused",
     "left_behind",
     "link_of",
@@ -111,6 +113,30 @@ async def links_of_each(
         for row in await database.fetch(_SQL["known"], msgspec.json.encode(rows)):
             found[row["place"] - 1][row["event_id"]] = link_of(row)
     return found
+
+
+async def families_of_each(
+    database: Database, asked: Sequence[tuple[CalendarKey, Sequence[str]]]
+) -> list[tuple[dict[str, list[Link]], frozenset[tuple[str, str]]]]:
+    """Of these masters of many calendars: for each calendar the links of their exceptions, by the master's event id,
+    and the occurrences that do not take place, as (master's event id, original start).
+    """
+    children: list[dict[str, list[Link]]] = [{} for _ in asked]
+    excluded: list[set[tuple[str, str]]] = [set() for _ in asked]
+    rows = msgspec.json.encode([_KnownRow(key.tenant_id, key.calendar_id, ids) for key, ids in asked])
+    if any(ids for _, ids in asked):
+        for row in await database.fetch(_SQL["children"], rows):
+            link = link_of(row)
+            children[row["place"] - 1].setdefault(link.event.recurring_event_id or "", []).append(link)
+        for row in await database.fetch(_SQL["excluded"], rows):
+            excluded[row["place"] - 1].add((row["master_id"], row["original_start"]))
+    return [(links, frozenset(gone)) for links, gone in zip(children, excluded, strict=True)]
+
+
+async def excluded_before(database: Database, key: CalendarKey, generation: int) -> list[Exclusion]:
+    """Occurrences of linked masters that do not take place, and that the full read of this generation has not seen."""
+    rows = await database.fetch(_SQL["excluded_before"], key.tenant_id, key.calendar_id, generation)
+    return [Exclusion(row["master_id"], row["original_start"], row["event_id"], row["meeting_id"]) for row in rows]
 
 
 async def left_behind(database: Database, key: CalendarKey, generation: int) -> list[Link]:

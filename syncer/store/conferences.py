@@ -54,6 +54,7 @@ class _LinkRow(msgspec.Struct):
     rung: str | None
     write_backs: int
     write_backs_on: date | None
+    excluded: tuple[str, ...] = ()
 
 
 # Made once: what a type looks like takes longer to find out than to read one of it.
@@ -141,6 +142,7 @@ def _link(conference: Conference, row: _LinkRow) -> Link:
         rung=row.rung,
         write_backs=row.write_backs,
         write_backs_on=row.write_backs_on,
+        excluded=row.excluded,
     )
 
 

@@ -9,7 +9,7 @@ from uuid import UUID
 import msgspec
 from msgspec import structs
 
-from syncer.model.calendar import CalendarKey, Cursor, Event, Lease, Value
+from syncer.model.calendar import CalendarKey, Cursor, Event, Exclusion, Lease, Value
 from syncer.model.errors import FencedOut, StoreBusy, StoreError, StoreRefused, StoreUnavailable, SyncerError
 from syncer.store import group, statements
 from syncer.store.database import Database
@@ -41,7 +41,7 @@ class LinkDrop(Value, frozen=True):
 
 
 class NotePut(Value, frozen=True):
-    """An entry that makes no link. kind: set_aside, guest or series."""
+    """An entry that makes no link. kind: set_aside or guest."""
 
     event_id: str
     kind: str
@@ -52,8 +52,9 @@ class NotePut(Value, frozen=True):
 class PageCommit(Value, frozen=True):
     """What one page says.
 
-    event_ids: every entry on it. losses: meetings that lose a link to another meeting. sees_details: what was read
-    shows what a writer sees; None leaves what was known of that.
+    event_ids: every entry on it. losses: meetings that lose a link to another meeting, or whose occurrences changed.
+    sees_details: what was read shows what a writer sees; None leaves what was known of that. excluded: occurrences
+    that do not take place. included: those that do again, by master and original start, None for all of a master.
     """
 
     cursor: Cursor
@@ -64,6 +65,8 @@ class PageCommit(Value, frozen=True):
     event_ids: tuple[str, ...]
     time_zone: str | None = None
     sees_details: bool | None = None
+    excluded: tuple[Exclusion, ...] = ()
+    included: tuple[tuple[str, str | None], ...] = ()
 
 
 class _PageRow(msgspec.Struct, gc=False):
@@ -122,12 +125,28 @@ Said = tuple[CalendarKey, PageCommit]
 Outcome = list[int] | SyncerError
 
 
+class _ExcludedRow(msgspec.Struct, gc=False):
+    tenant_id: int
+    calendar_id: int
+    master_id: str
+    original_start: str
+    event_id: str
+    meeting_id: str | None
+
+
+class _IncludedRow(msgspec.Struct, gc=False):
+    tenant_id: int
+    calendar_id: int
+    master_id: str
+    original_start: str | None
+
+
 @dataclass(frozen=True, slots=True)
 class _Written:
     """Pages that wait together, no two of which write the same. rows: JSON for each parameter of the statement."""
 
     pages: Sequence[Said]
-    rows: tuple[bytes, bytes, bytes, bytes, bytes]
+    rows: tuple[bytes, ...]
 
 
 async def commit_page(database: Database, lease: Lease, key: CalendarKey, page: PageCommit) -> list[int]:
@@ -212,7 +231,10 @@ def _written_by(written: _Written) -> Iterator[Hashable]:
 
 
 def _size(written: _Written) -> int:
-    return sum(1 + len(page.puts) + len(page.drops) + len(page.notes) for _, page in written.pages)
+    return sum(
+        1 + len(page.puts) + len(page.drops) + len(page.notes) + len(page.excluded) + len(page.included)
+        for _, page in written.pages
+    )
 
 
 def _broken_off() -> StoreUnavailable:
@@ -226,12 +248,14 @@ def _fenced_out() -> FencedOut:
 _PAGES = group.Kind(_commit, keys=_written_by, rows=_size)
 
 
-def _rows(lease: Lease, pages: Sequence[Said]) -> tuple[bytes, bytes, bytes, bytes, bytes]:
+def _rows(lease: Lease, pages: Sequence[Said]) -> tuple[bytes, ...]:
     cursors: list[_PageRow] = []
     puts: list[_PutRow] = []
     drops: list[_DropRow] = []
     losses: list[_LossRow] = []
     notes: list[_NoteRow] = []
+    excluded: list[_ExcludedRow] = []
+    included: list[_IncludedRow] = []
     for key, page in pages:
         tenant_id, calendar_id = key.tenant_id, key.calendar_id
         cursors.append(_page_row(lease, key, page))
@@ -244,7 +268,9 @@ def _rows(lease: Lease, pages: Sequence[Said]) -> tuple[bytes, bytes, bytes, byt
             drops.append(_DropRow(tenant_id, calendar_id, drop.event_id, drop.meeting_id, reason, is_detaching))
         losses += [_LossRow(tenant_id, calendar_id, meeting_id) for meeting_id in page.losses]
         notes += [_NoteRow(tenant_id, calendar_id, *structs.astuple(note)) for note in page.notes]
-    return group.rows(cursors), group.rows(puts), group.rows(drops), group.rows(losses), group.rows(notes)
+        excluded += [_ExcludedRow(tenant_id, calendar_id, *structs.astuple(one)) for one in page.excluded]
+        included += [_IncludedRow(tenant_id, calendar_id, *occurrence) for occurrence in page.included]
+    return tuple(group.rows(rows) for rows in (cursors, puts, drops, losses, notes, excluded, included))
 
 
 def _page_row(lease: Lease, key: CalendarKey, page: PageCommit) -> _PageRow:

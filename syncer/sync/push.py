@@ -20,9 +20,10 @@ from syncer.model.conference import (
     Retry,
     Stale,
     State,
+    Wanted,
 )
 from syncer.model.errors import AlreadyGone, Missing, OperatorError, OutsideError
-from syncer.rules import compose, decide, parse, timing
+from syncer.rules import compose, decide, parse, series, timing
 from syncer.store import calendars, conferences
 from syncer.store.conferences import Told
 from syncer.sync import write_back
@@ -85,14 +86,14 @@ async def _keep(desk: Desk, driver: Link, links: Sequence[Link], *, reads_back: 
         if read is None:
             return
         desk = read
-        if _has_drifted(before, desk.conference, driver):
+        if _has_drifted(before, desk.conference, _wanted(desk, driver, links)):
             told = Told("read_back", {"drifted": True})
             due = replace(desk.conference, is_in_doubt=False)
             if timing.is_held(desk.failures):
                 due = replace(due, failures=0, next_try_at=None)
             await desk.note(due, told, is_touched=True)
             return
-    desk, is_done = await _make_so(desk, driver)
+    desk, is_done = await _make_so(desk, _wanted(desk, driver, links))
     if is_done:
         await write_back.write_back(desk, links)
 
@@ -115,13 +116,12 @@ async def _read_back(desk: Desk) -> Desk | None:
             assert_never(outcome)
 
 
-def _has_drifted(before: Conference, read: Conference, driver: Link) -> bool:
+def _has_drifted(before: Conference, read: Conference, aim: Wanted | None) -> bool:
     """The provider's own users changed what we left there, nobody knows what came of our last call, or the provider
     answers again after it had failed for so long that the push was held.
 
     Bringing it back needs a version of its own: under the old one the provider would repeat its old answer.
     """
-    aim = compose.wanted(driver.event)
     if aim is None or not compose.changed(aim, read.applied):
         return False
     is_due = before.wanted_version > before.applied_version
@@ -150,9 +150,13 @@ def _as_read(conference: Conference, meeting: Meeting, now: datetime) -> Confere
     return replace(conference, meeting=meeting, applied=compose.held(conference, meeting), read_back_at=now)
 
 
-async def _make_so(desk: Desk, driver: Link) -> tuple[Desk, bool]:
+def _wanted(desk: Desk, driver: Link, links: Sequence[Link]) -> Wanted | None:
+    return series.wanted(driver, links, zones=desk.tools.zone)
+
+
+async def _make_so(desk: Desk, aim: Wanted | None) -> tuple[Desk, bool]:
     """Updates the meeting if it differs from what is wanted; says whether it is so now."""
-    conference, aim = desk.conference, compose.wanted(driver.event)
+    conference = desk.conference
     if aim is None:
         return await desk.settle(conference, reason="its event shows no times"), False
     change = compose.update(conference, desk.tenant.slug, aim)
@@ -317,7 +321,7 @@ async def _farewell(desk: Desk) -> decide.Farewell:
         return decide.Farewell.ELSEWHERE
     policy = desk.tenant.policy
     since = desk.tools.clock() - policy.window
-    sight = decide.Sight(calendar, policy, sees_details=True, is_repinned=False, since=since)
+    sight = decide.Sight(calendar, policy, sees_details=True, is_repinned=False, since=since, zones=desk.tools.zone)
     return decide.farewell(read, conference.meeting_id, sight)
 
 

@@ -1,15 +1,15 @@
 """Rehearsal: what reading a calendar from the start would change. It looks as a pull does, and writes nothing."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from typing import assert_never
 
 from msgspec import structs
 
-from syncer.model.calendar import Calendar, Cursor, Link, Page, Policy
-from syncer.rules import decide, reading
+from syncer.model.calendar import Calendar, Cursor, Event, Link, Page, Policy
+from syncer.rules import decide, family, reading
 from syncer.store import calendars
-from syncer.sync import pull
+from syncer.sync import page, pull
 from syncer.sync.tools import Tools
 
 # No generation is as late: all links are asked for.
@@ -45,33 +45,50 @@ async def rehearse(tools: Tools, policy: Policy, calendar: Calendar, tell: Calla
 
     calendar: with its stored cursor, for what its links were made under. Raises OutsideError or OperatorError.
     """
-    sight = decide.Sight(calendar, policy, True, reading.is_repinned(calendar, policy), tools.clock() - policy.window)
+    since = tools.clock() - policy.window
+    sight = decide.Sight(calendar, policy, True, reading.is_repinned(calendar, policy), since, tools.zone)
     known: dict[str, Link] = {}
     decided: dict[str, decide.Decision] = {}
     set_aside: set[str] = set()
-    async for page in _pages(tools, policy, calendar):
-        sight = structs.replace(sight, sees_details=page.sees_details)
-        ids = [event.event_id for event in page.events]
-        known |= await calendars.links_of(tools.database, calendar.key, ids)
-        decided |= {event.event_id: decide.link(event, known.get(event.event_id), sight) for event in page.events}
-        set_aside |= {entry.event_id for entry in page.set_aside}
-        tell(len(page.events) + len(page.set_aside))
+    async for read in _pages(tools, policy, calendar):
+        sight = structs.replace(sight, sees_details=read.sees_details)
+        decided |= await _decided(tools, calendar, read.events, sight, known)
+        set_aside |= {entry.event_id for entry in read.set_aside}
+        tell(len(read.events) + len(read.set_aside))
     entries = len(decided.keys() | set_aside)
     left = await calendars.left_behind(tools.database, calendar.key, _NEVER)
-    for orphan in decide.orphans(left, sight.since):
-        if orphan.event_id not in decided and orphan.event_id not in set_aside:
-            known[orphan.event_id] = orphan
-            decided[orphan.event_id] = await pull.verified(tools, orphan, sight)
+    named = decided.keys() | set_aside
+    orphans = [orphan for orphan in decide.orphans(left, sight.since) if orphan.event_id not in named]
+    found, gone = await page.verified(tools, orphans, sight)
+    known |= {orphan.event_id: orphan for orphan in orphans}
+    decided |= await _decided(tools, calendar, found, sight, known)
+    decided |= _by_event(gone)
     return _foreseen(decided, known, entries, len(set_aside))
+
+
+async def _decided(
+    tools: Tools, calendar: Calendar, events: Sequence[Event], sight: decide.Sight, known: dict[str, Link]
+) -> dict[str, decide.Decision]:
+    """What some entries mean, by event id; `known` gets the links that they have."""
+    (found,) = await page.known_of_each(tools, [(calendar.key, events)])
+    known |= found.links | {link.event_id: link for links in found.children.values() for link in links}
+    return _by_event(family.tell(events, found, sight).decisions)
+
+
+def _by_event(decisions: Sequence[decide.Decision]) -> dict[str, decide.Decision]:
+    return {
+        decision.event.event_id if isinstance(decision, decide.Put) else decision.event_id: decision
+        for decision in decisions
+    }
 
 
 async def _pages(tools: Tools, policy: Policy, calendar: Calendar) -> AsyncIterator[Page]:
     calendar = structs.replace(calendar, cursor=Cursor())
     calendar = structs.replace(calendar, cursor=reading.begun(calendar, policy, tools.clock()))
     while True:
-        page = await pull.next_page(tools, calendar)
-        yield page
-        calendar = structs.replace(calendar, cursor=reading.advanced(calendar, page, policy))
+        read = await pull.next_page(tools, calendar)
+        yield read
+        calendar = structs.replace(calendar, cursor=reading.advanced(calendar, read, policy))
         if calendar.cursor.page_token is None:
             return
 

@@ -4,8 +4,9 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Set
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from itertools import islice
+from zoneinfo import ZoneInfo
 
 from msgspec import structs
 
@@ -43,6 +44,10 @@ class Tools:
     clock: Clock
     chance: Callable[[], float]
     zones: frozenset[str]
+
+    def zone(self, name: str) -> tzinfo | None:
+        """The time zone of that name, None for one that is not known."""
+        return ZoneInfo(name) if name in self.zones else None
 
 
 class Tenure:

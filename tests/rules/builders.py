@@ -2,8 +2,9 @@
 
 import json
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from hypothesis import HealthCheck, settings
 from msgspec import structs
@@ -37,6 +38,10 @@ NEW_URL = "https://meet.example.org/j/81234567890?pwd=b2"
 MEETING_ID = "81234567890"
 OTHER_ID = "80000000001"
 ADD_ON = Matcher(solution_type="addOn", solution_name="Example Meeting")
+
+
+def zone_of(name: str) -> tzinfo | None:
+    return ZoneInfo(name) if name in ZONES else None
 
 
 def key(calendar_id: int = 1, tenant_id: int = 1) -> CalendarKey:
@@ -100,7 +105,8 @@ def link(read: Event | None = None, *, calendar_id: int = 1, meeting_id: str = M
 
 
 def sight(**changes: Any) -> decide.Sight:
-    ordinary = decide.Sight(calendar(), policy(), sees_details=True, is_repinned=False, since=NOW - timedelta(days=1))
+    since = NOW - timedelta(days=1)
+    ordinary = decide.Sight(calendar(), policy(), sees_details=True, is_repinned=False, since=since, zones=zone_of)
     return structs.replace(ordinary, **changes)
 
 

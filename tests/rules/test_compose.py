@@ -30,7 +30,10 @@ from tests.rules.builders import (
 )
 
 LADDER = ("conferenceData", "location", "description")
-ALL = ("title", "description", "starts", "ends", "time_zone", "organizer", "attendee_count", "recurrence")
+ALL = (
+    *("title", "description", "starts", "ends", "time_zone", "organizer", "attendee_count"),
+    *("recurrence", "overrides", "further"),
+)
 TOLD_IN_PARIS = When(at=at(1).at.astimezone(timezone(timedelta(hours=1))), time_zone="Europe/Paris")  # type: ignore[union-attr]
 
 

@@ -35,10 +35,12 @@ from tests.rules.builders import (
     tombstone,
 )
 
-SERIES = Note("e1", "series", '"1"', "meetings of series are not kept in step yet")
-INSTANCE = tombstone(recurring_event_id="m1", original_start="2026-11-23T08:00:00+00:00")
+INSTANCE = tombstone(recurring_event_id="m1", original_start="2026-11-23T08:00:00Z")
 MASTER = event(recurrence=("RRULE:FREQ=DAILY",))
-EXCEPTION = event(recurring_event_id="m1", original_start="2026-11-23T08:00:00+00:00")
+EXCEPTION = event(recurring_event_id="m1", original_start="2026-11-23T08:00:00Z")
+BEGUN_LONG_AGO = event(starts=at(-24 * 30), ends=at(-24 * 30 + 1), recurrence=("RRULE:FREQ=DAILY",))
+FINISHED = structs.replace(BEGUN_LONG_AGO, recurrence=("RRULE:FREQ=DAILY;COUNT=5",))
+UNREADABLE = structs.replace(BEGUN_LONG_AGO, recurrence=("RRULE:FREQ=SECONDLY",))
 BOS = event(organizer=BO, is_organizer_self=False)
 MEET = solution("aaa-bbbb-ccc", key_type="hangoutsMeet", name="Google Meet")
 GUEST = Note("e1", "guest", '"1"', "a guest's copy: its organizer's calendar decides")
@@ -60,10 +62,13 @@ LADDER = [
     pytest.param(tombstone(), link(), UNSEEN, DELETED, id="tombstone where nothing else is seen"),
     pytest.param(INSTANCE, None, sight(), Pass("e1"), id="cancelled instance"),
     pytest.param(INSTANCE, link(), sight(), DELETED, id="cancelled instance that has a link of its own"),
-    pytest.param(MASTER, None, sight(), SERIES, id="master"),
-    pytest.param(EXCEPTION, None, sight(), SERIES, id="exception"),
-    pytest.param(MASTER, link(), sight(), SERIES, id="single event made a series keeps its link"),
-    pytest.param(structs.replace(MASTER, solution=None), link(), sight(), SERIES, id="... without its meeting too"),
+    pytest.param(MASTER, None, sight(), Put(MASTER, MEETING_ID, True, True), id="master"),
+    pytest.param(EXCEPTION, None, sight(), Put(EXCEPTION, MEETING_ID, True, True), id="exception"),
+    pytest.param(MASTER, link(), sight(), Put(MASTER, MEETING_ID, True, True), id="single event made a series"),
+    pytest.param(structs.replace(MASTER, solution=None), link(), sight(), SWAPPED, id="... without its meeting"),
+    pytest.param(BEGUN_LONG_AGO, None, sight(), Put(BEGUN_LONG_AGO, MEETING_ID, True, True), id="endless"),
+    pytest.param(FINISHED, None, sight(), Pass("e1"), id="a series that is over"),
+    pytest.param(UNREADABLE, None, sight(), Put(UNREADABLE, MEETING_ID, True, True), id="a rule nobody can read"),
     pytest.param(structs.replace(MASTER, solution=None), None, sight(), Pass("e1"), id="series without a meeting"),
     pytest.param(structs.replace(EXCEPTION, solution=MEET), None, sight(), Pass("e1"), id="series of others"),
     pytest.param(event(solution=None), link(), UNSEEN, Pass("e1"), id="narrowed access"),
@@ -195,7 +200,7 @@ FAREWELLS = [
     pytest.param(BOS, policy(), Farewell.ELSEWHERE, id="somebody else's event"),
     pytest.param(structs.replace(BOS, solution=MEET), policy(), Farewell.PERHAPS_MOVED, id="a guest's copy without it"),
     pytest.param(HIDDEN, policy(), Farewell.ELSEWHERE, id="alive, but not shown to us"),
-    pytest.param(MASTER, policy(), Farewell.ELSEWHERE, id="made a series"),
+    pytest.param(MASTER, policy(), Farewell.STILL_THERE, id="made a series"),
     pytest.param(event(starts=at(-50), ends=at(-49)), policy(), Farewell.ELSEWHERE, id="too old to be listed again"),
     pytest.param(event(solution=None, title=None), policy(), Farewell.ELSEWHERE, id="alive, perhaps a private stub"),
     pytest.param(event(), NEW_MATCHERS, Farewell.ELSEWHERE, id="matchers changed from conference id"),
@@ -301,15 +306,13 @@ def test_absence_counts_only_when_seen_clearly(read: Event, known: Link, seen: d
     if isinstance(decide.link(read, known, seen), Drop) and not read.is_cancelled:
         assert seen.sees_details
         assert read.has_details
-        assert not read.is_of_a_series
 
 
 @LAW
 @given(EVENTS, st.none() | EVENTS.map(link), SIGHTS)
-def test_only_an_organizers_single_event_makes_a_link(read: Event, known: Link | None, seen: decide.Sight) -> None:
+def test_only_an_organizers_event_makes_a_link(read: Event, known: Link | None, seen: decide.Sight) -> None:
     if isinstance(decide.link(read, known, seen), Put):
         assert decide.is_organizers(read, seen.calendar)
-        assert not read.is_of_a_series
 
 
 @LAW

@@ -78,8 +78,7 @@ class Acted:
             calendar,
             user=owner_of(calendar),
             conferenceData=addon.conference_of(meeting, solution=SOLUTION),
-            **TIMES,
-            **fields,
+            **{**TIMES, **fields},
         )
         return str(made["id"])
 

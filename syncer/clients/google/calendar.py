@@ -138,6 +138,17 @@ class GoogleCalendar:
         outcomes = await self._authorized.send([_look_call(look) for look in looks])
         return [self._answered(outcome) for outcome in outcomes]
 
+    async def family(self, calendar: Calendar, ical_uid: str, page_token: str | None = None) -> bytes:
+        """A page of all events of one iCalUID, cancelled ones included: a series and its exceptions.
+
+        As events.list gives it, without a sync token. Raises OutsideError or OperatorError.
+        """
+        (outcome,) = await self._authorized.send([_family_call(calendar, ical_uid, page_token)])
+        body = self._body(outcome)
+        if isinstance(body, bytes):
+            return body
+        raise body
+
     async def get(self, calendar: Calendar, event_id: str) -> bytes:
         """The event as it is now, cancelled ones included. Raises OutsideError or OperatorError."""
         whose = (calendar.credential, calendar.subject)
@@ -233,6 +244,13 @@ def _look_call(look: Look) -> Call:
     if look.page_token is not None:
         path += f"&pageToken={_query(look.page_token)}"
     return Call("GET", path, look.whose, None, None, look.is_alone)
+
+
+def _family_call(calendar: Calendar, ical_uid: str, page_token: str | None) -> Call:
+    path = f"calendar/v3/calendars/{place_of(calendar.google_id)}&{_LIST}&showDeleted=true&iCalUID={_query(ical_uid)}"
+    if page_token is not None:
+        path += f"&pageToken={_query(page_token)}"
+    return Call("GET", path, (calendar.credential, calendar.subject), None, None, is_alone=True)
 
 
 def _patch_call(patch: Patch) -> Call:

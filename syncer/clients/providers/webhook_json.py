@@ -12,7 +12,8 @@ from msgspec import Meta
 
 from syncer.clients.http import BAD_JSON
 from syncer.model.calendar import When
-from syncer.model.conference import Change, ChangeKind, Meeting, Wanted
+from syncer.model.conference import Change, ChangeKind, Meeting, Override, Series, Wanted
+from syncer.rules import occurrence
 
 # A length that Google takes. Source: Calendar API, Event resource, conferenceData.entryPoints: uri 1300, passcode 128.
 MeetingId = Annotated[str, Meta(min_length=1, max_length=512, pattern=r"^[^\x00-\x1f\x7f]*\Z")]
@@ -31,6 +32,26 @@ _TYPE_OF = {
 }
 
 
+class OverrideAnswer(msgspec.Struct):
+    """What one occurrence is instead."""
+
+    original_start: str
+    start: str
+    end: str
+    title: str | None = None
+    description: str | None = None
+
+
+class SeriesAnswer(msgspec.Struct):
+    """A further half of a series."""
+
+    start: str
+    end: str
+    timezone: str | None = None
+    recurrence: list[str] = []
+    overrides: list[OverrideAnswer] = []
+
+
 class HeldAnswer(msgspec.Struct):
     """How the meeting is over there. Times: RFC 3339 with an offset, or a date for all-day meetings."""
 
@@ -42,6 +63,8 @@ class HeldAnswer(msgspec.Struct):
     recurrence: list[str] = []
     organizer: str | None = None
     attendee_count: Annotated[int, Meta(ge=0, lt=2**31)] = 0
+    overrides: list[OverrideAnswer] = []
+    further: list[SeriesAnswer] = []
 
 
 class ConferenceAnswer(msgspec.Struct):
@@ -169,16 +192,43 @@ def meeting(conference: ConferenceAnswer) -> Meeting:
 
 
 def _wanted(wanted: Wanted) -> dict[str, object]:
-    return {
+    told: dict[str, object] = {
         "title": wanted.title,
         "description": wanted.description,
         "start": _text(wanted.starts),
         "end": _text(wanted.ends),
         "all_day": wanted.starts.day is not None,
         "timezone": wanted.time_zone,
-        "recurrence": list(wanted.recurrence),
+        "recurrence": wanted.recurrence,
         "organizer": wanted.organizer,
         "attendee_count": wanted.attendee_count,
+    }
+    if wanted.overrides:
+        told["overrides"] = [_override(one) for one in wanted.overrides]
+    if wanted.further:
+        told["further"] = [_series(one) for one in wanted.further]
+    return told
+
+
+def _series(series: Series) -> dict[str, object]:
+    told: dict[str, object] = {
+        "start": _text(series.starts),
+        "end": _text(series.ends),
+        "timezone": series.time_zone,
+        "recurrence": series.recurrence,
+    }
+    if series.overrides:
+        told["overrides"] = [_override(one) for one in series.overrides]
+    return told
+
+
+def _override(override: Override) -> dict[str, object]:
+    return {
+        "original_start": override.original_start,
+        "start": _text(override.starts),
+        "end": _text(override.ends),
+        "title": override.title,
+        "description": override.description,
     }
 
 
@@ -194,8 +244,34 @@ def _held(held: HeldAnswer) -> Wanted | None:
         time_zone=_clean(held.timezone),
         organizer=_clean(held.organizer),
         attendee_count=held.attendee_count,
-        recurrence=tuple(line.replace("\0", "") for line in held.recurrence),
+        recurrence=_lines(held.recurrence),
+        overrides=_overrides(held.overrides),
+        further=tuple(_held_series(one) for one in held.further),
     )
+
+
+def _held_series(held: SeriesAnswer) -> Series:
+    return Series(
+        _when(held.start), _when(held.end), _clean(held.timezone), _lines(held.recurrence), _overrides(held.overrides)
+    )
+
+
+def _overrides(held: list[OverrideAnswer]) -> tuple[Override, ...]:
+    found = [
+        Override(
+            occurrence.canonical(_when(one.original_start)),
+            _when(one.start),
+            _when(one.end),
+            _clean(one.title),
+            _clean(one.description),
+        )
+        for one in held
+    ]
+    return tuple(sorted(found, key=lambda one: one.original_start))
+
+
+def _lines(held: list[str]) -> tuple[str, ...]:
+    return tuple(line.replace("\0", "") for line in held)
 
 
 def _text(when: When) -> str:

@@ -39,6 +39,41 @@ CROSS JOIN LATERAL (
     WHERE l.tenant_id = a.tenant_id AND l.calendar_id = a.calendar_id AND l.event_id = e.event_id LIMIT 1
 ) AS l;
 
+-- name: children
+-- The links of exceptions of some masters of many calendars.
+-- $1 jsonb [{tenant_id, calendar_id, event_ids}], of masters. Rows: any number; place is that of their calendar in $1,
+-- from 1. Index: link_of_master, conference_pkey.
+WITH asked AS MATERIALIZED (
+    SELECT * FROM ROWS FROM (jsonb_to_recordset($1) AS (tenant_id bigint, calendar_id bigint, event_ids text[]))
+        WITH ORDINALITY AS a(tenant_id, calendar_id, event_ids, place)
+)
+SELECT a.place, l.tenant_id, l.calendar_id, l.event_id, l.conference_id, c.meeting_id, l.event, l.generation, l.rung,
+       l.write_backs, l.write_backs_on
+FROM asked a CROSS JOIN unnest(a.event_ids) AS e(event_id)
+JOIN syncer.link l ON l.tenant_id = a.tenant_id AND l.calendar_id = a.calendar_id AND l.master_id = e.event_id
+JOIN syncer.conference c ON c.tenant_id = l.tenant_id AND c.conference_id = l.conference_id;
+
+-- name: excluded
+-- Occurrences of some masters of many calendars that do not take place.
+-- $1 jsonb [{tenant_id, calendar_id, event_ids}], of masters. Rows: any number; place is that of their calendar in $1,
+-- from 1. Index: exclusion_pkey.
+WITH asked AS MATERIALIZED (
+    SELECT * FROM ROWS FROM (jsonb_to_recordset($1) AS (tenant_id bigint, calendar_id bigint, event_ids text[]))
+        WITH ORDINALITY AS a(tenant_id, calendar_id, event_ids, place)
+)
+SELECT a.place, x.master_id, x.original_start
+FROM asked a CROSS JOIN unnest(a.event_ids) AS e(event_id)
+JOIN syncer.exclusion x ON x.tenant_id = a.tenant_id AND x.calendar_id = a.calendar_id AND x.master_id = e.event_id;
+
+-- name: excluded_before
+-- Occurrences of linked masters that do not take place, and that the newest full read has not seen.
+-- $1 tenant_id, $2 calendar_id, $3 generation bigint. Rows: any number. Index: exclusion_pkey, link_pkey.
+SELECT x.master_id, x.original_start, x.event_id, c.meeting_id
+FROM syncer.exclusion x
+JOIN syncer.link l ON l.tenant_id = x.tenant_id AND l.calendar_id = x.calendar_id AND l.event_id = x.master_id
+JOIN syncer.conference c ON c.tenant_id = l.tenant_id AND c.conference_id = l.conference_id
+WHERE x.tenant_id = $1 AND x.calendar_id = $2 AND x.generation < $3;
+
 -- name: left_behind
 -- Links that the newest full read has not seen.
 -- $1 tenant_id, $2 calendar_id, $3 generation bigint. Rows: any number. Index: link_pkey.
@@ -55,7 +90,10 @@ WHERE l.tenant_id = $1 AND l.calendar_id = $2 AND l.generation < $3;
 -- $2 links put jsonb [{tenant_id, calendar_id, event_id, meeting_id, event, is_new, is_news, is_users}];
 -- $3 links dropped jsonb [{tenant_id, calendar_id, event_id, meeting_id, reason, is_detaching}];
 -- $4 meetings that lose a link to another meeting jsonb [{tenant_id, calendar_id, meeting_id}];
--- $5 notes jsonb [{tenant_id, calendar_id, event_id, kind, etag, reason}].
+-- $5 notes jsonb [{tenant_id, calendar_id, event_id, kind, etag, reason}];
+-- $6 occurrences that do not take place jsonb [{tenant_id, calendar_id, master_id, original_start, event_id, meeting_id}],
+--    meeting_id of the master where it is news, else null; no occurrence of a calendar twice;
+-- $7 those that do again jsonb [{tenant_id, calendar_id, master_id, original_start}], original_start null for all of it.
 -- Rows: one; ours bigint[] (places in $1, from 1, of the pages written down), places bigint[] and beside it
 -- conference_ids bigint[] (which page touched which). Index: primary keys; conference's unique key.
 WITH moment AS MATERIALIZED (
@@ -95,6 +133,14 @@ WITH moment AS MATERIALIZED (
 ), note AS MATERIALIZED (
     SELECT u.*, p.place
     FROM jsonb_to_recordset($5) AS u(tenant_id bigint, calendar_id bigint, event_id text, kind text, etag text, reason text)
+    JOIN page p USING (tenant_id, calendar_id)
+), absent AS MATERIALIZED (
+    SELECT u.*, p.generation, p.place
+    FROM jsonb_to_recordset($6) AS u(tenant_id bigint, calendar_id bigint, master_id text, original_start text,
+                                     event_id text, meeting_id text)
+    JOIN page p USING (tenant_id, calendar_id)
+), back AS MATERIALIZED (
+    SELECT u.* FROM jsonb_to_recordset($7) AS u(tenant_id bigint, calendar_id bigint, master_id text, original_start text)
     JOIN page p USING (tenant_id, calendar_id)
 ), meeting AS MATERIALIZED (
     SELECT p.tenant_id, p.account_id, p.meeting_id, p.place, bool_or(p.is_new) AS is_relinked,
@@ -152,12 +198,14 @@ WITH moment AS MATERIALIZED (
     SELECT r.account_id, r.meeting_id, r.tenant_id FROM referred r ORDER BY r.account_id, r.meeting_id
     ON CONFLICT DO NOTHING
 ), linked AS (
-    INSERT INTO syncer.link AS l (tenant_id, calendar_id, event_id, conference_id, generation, event)
-    SELECT p.tenant_id, p.calendar_id, p.event_id, r.conference_id, p.generation, p.event
+    INSERT INTO syncer.link AS l (tenant_id, calendar_id, event_id, conference_id, generation, event, master_id)
+    SELECT p.tenant_id, p.calendar_id, p.event_id, r.conference_id, p.generation, p.event,
+           p.event ->> 'recurring_event_id'
     FROM put p JOIN referred r USING (tenant_id, account_id, meeting_id)
     WHERE (SELECT count(*) FROM dropped) >= 0 ORDER BY p.tenant_id, p.calendar_id, p.event_id
     ON CONFLICT (tenant_id, calendar_id, event_id) DO UPDATE
         SET conference_id = excluded.conference_id, generation = excluded.generation, event = excluded.event,
+            master_id = excluded.master_id,
             rung = CASE WHEN l.conference_id = excluded.conference_id THEN l.rung END,
             write_backs = CASE WHEN (excluded.tenant_id, excluded.calendar_id, excluded.event_id)
                                     IN (SELECT p.tenant_id, p.calendar_id, p.event_id FROM put p WHERE p.is_users)
@@ -183,6 +231,16 @@ WITH moment AS MATERIALIZED (
     FROM note x, moment ORDER BY x.tenant_id, x.calendar_id, x.event_id
     ON CONFLICT (tenant_id, calendar_id, event_id) DO UPDATE
         SET kind = excluded.kind, etag = excluded.etag, reason = excluded.reason, seen_at = excluded.seen_at
+), excluded AS (
+    INSERT INTO syncer.exclusion AS x (tenant_id, calendar_id, master_id, original_start, event_id, generation)
+    SELECT a.tenant_id, a.calendar_id, a.master_id, a.original_start, a.event_id, a.generation
+    FROM absent a ORDER BY a.tenant_id, a.calendar_id, a.master_id, a.original_start
+    ON CONFLICT (tenant_id, calendar_id, master_id, original_start) DO UPDATE
+        SET event_id = excluded.event_id, generation = excluded.generation
+), included AS (
+    DELETE FROM syncer.exclusion x USING back b
+    WHERE x.tenant_id = b.tenant_id AND x.calendar_id = b.calendar_id AND x.master_id = b.master_id
+      AND (b.original_start IS NULL OR x.original_start = b.original_start)
 ), told AS (
     INSERT INTO syncer.history (tenant_id, at, kind, conference_id, calendar_id, event_id, detail)
     SELECT h.tenant_id, moment.at, h.kind, coalesce(r.conference_id, l.conference_id), h.calendar_id, h.event_id, h.detail
@@ -195,7 +253,11 @@ WITH moment AS MATERIALIZED (
           FROM going g
           UNION ALL
           SELECT x.place, 3, x.tenant_id, x.calendar_id, x.event_id, NULL, x.kind, jsonb_build_object('reason', x.reason)
-          FROM note x WHERE x.kind = 'set_aside') AS h
+          FROM note x WHERE x.kind = 'set_aside'
+          UNION ALL
+          SELECT a.place, 4, a.tenant_id, a.calendar_id, a.event_id, a.meeting_id, 'excluded',
+                 jsonb_build_object('occurrence', a.original_start)
+          FROM absent a WHERE a.meeting_id IS NOT NULL) AS h
     CROSS JOIN moment
     LEFT JOIN referred r ON r.tenant_id = h.tenant_id AND r.meeting_id = h.meeting_id
     LEFT JOIN lost l ON l.tenant_id = h.tenant_id AND l.meeting_id = h.meeting_id

@@ -1,7 +1,8 @@
 -- name: several
 -- Conferences with their owners and links, all of one moment: versions and the links that they stand for.
--- $1 jsonb [[tenant_id, conference_id]]. Rows: at most one each; place, in $1 and from 1; links jsonb, an array.
--- Index: conference_pkey, meeting_owner_pkey, link_of_conference.
+-- $1 jsonb [[tenant_id, conference_id]]. Rows: at most one each; place, in $1 and from 1; links jsonb, an array: with
+-- the original starts, as `excluded`, of a master's occurrences that do not take place in its meeting.
+-- Index: conference_pkey, meeting_owner_pkey, link_of_conference, exclusion_pkey, link_of_master.
 WITH asked AS MATERIALIZED (
     SELECT (a.pair ->> 0)::bigint AS tenant_id, (a.pair ->> 1)::bigint AS conference_id, a.place
     FROM jsonb_array_elements($1) WITH ORDINALITY AS a(pair, place)
@@ -10,7 +11,16 @@ SELECT a.place, c.tenant_id, c.conference_id, c.account_id, c.meeting_id, c.stat
        c.applied, c.meeting, c.is_in_doubt, c.driver_calendar_id, c.driver_event_id, c.unlinked_at, c.strayed_at,
        c.was_detached, c.reason, c.delete_after, c.was_released, c.failures, c.next_try_at, c.read_back_at,
        o.tenant_id IS NOT DISTINCT FROM c.tenant_id AS is_owner,
-       (SELECT coalesce(jsonb_agg(to_jsonb(l)), '[]') FROM syncer.link l
+       (SELECT coalesce(jsonb_agg(to_jsonb(l) || CASE WHEN l.event -> 'recurrence' <> '[]' THEN (
+            SELECT jsonb_build_object('excluded', coalesce(jsonb_agg(gone.original_start), '[]'))
+            FROM (SELECT x.original_start FROM syncer.exclusion x
+                  WHERE x.tenant_id = l.tenant_id AND x.calendar_id = l.calendar_id AND x.master_id = l.event_id
+                  UNION
+                  SELECT e.event ->> 'original_start' FROM syncer.link e
+                  WHERE e.tenant_id = l.tenant_id AND e.calendar_id = l.calendar_id AND e.master_id = l.event_id
+                    AND e.conference_id <> l.conference_id AND e.event ->> 'original_start' IS NOT NULL) AS gone
+        ) ELSE '{}' END), '[]')
+        FROM syncer.link l
         WHERE l.tenant_id = c.tenant_id AND l.conference_id = c.conference_id) AS links
 FROM asked a JOIN syncer.conference c USING (tenant_id, conference_id)
 LEFT JOIN syncer.meeting_owner o ON o.account_id = c.account_id AND o.meeting_id = c.meeting_id;
