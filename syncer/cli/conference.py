@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter, validators
 
 from syncer.cli import connect, output, progress, story
+from syncer.cli import history as told
 from syncer.cli.output import AsJson
 
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ async def history(tenant: Slug, meeting_id: MeetingId, /, *, as_json: AsJson = F
     if as_json:
         output.document(happenings)
         return
-    output.lines([f"{one.at:%Y-%m-%d %H:%M:%S} UTC  {story.sentence(one)}" for one in happenings])
+    output.lines(told.lines(happenings))
     if not happenings:
         output.say(f"Nothing was done to meeting {meeting_id} yet.")
     output.advise(f"syncer conference show {tenant} {meeting_id}")

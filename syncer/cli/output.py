@@ -110,6 +110,11 @@ def counted(count: int, noun: str, plural: str | None = None) -> str:
     return f"{count or 'no'} {noun if count == 1 else plural or noun + 's'}"
 
 
+def listed(parts: Sequence[str]) -> str:
+    """`start`, `start and end`, `start, end and title`."""
+    return " and ".join([*([", ".join(parts[:-1])] if parts[:-1] else []), *parts[-1:]])
+
+
 def _cell(value: object) -> str:
     match value:
         case None:

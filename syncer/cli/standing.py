@@ -5,12 +5,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, TypeVar
 
-from syncer.cli import story
+from syncer.cli import history, story
 from syncer.cli.output import counted, moment
 from syncer.rules import timing
 
 if TYPE_CHECKING:
     from syncer.store.overview import CalendarView, Driven, Note, Standing
+    from syncer.store.unread import Unread
 
 _SHOWN = 10
 _WRONG_TYPE = re.compile(r"Expected `(?P<wanted>[^`]+)`, got `[^`]+` - at `\$\.(?P<place>[^`]+)`")
@@ -37,6 +38,8 @@ def sentences(standing: "Standing") -> list[str]:
         *_of_pushes(standing),
         *_of_deletions(standing),
         *_of_notes(standing.notes),
+        *_of_unread(standing.unread),
+        *_of_what_was(standing),
         _of_what_comes(standing),
     ]
 
@@ -239,7 +242,6 @@ def _of_leaving(one: "Driven", now: datetime) -> str:
 def _of_notes(notes: "Sequence[Note]") -> Iterator[str]:
     aside = [note for note in notes if note.kind == "set_aside"]
     guests = [note for note in notes if note.kind == "guest"]
-    series = [note for note in notes if note.kind == "series"]
     if aside:
         yield (
             f"{counted(len(aside), 'entry is', 'entries are')} set aside, for they cannot be used; "
@@ -251,11 +253,26 @@ def _of_notes(notes: "Sequence[Note]") -> Iterator[str]:
             f"{counted(len(guests), 'entry is a guest copy', 'entries are guest copies')} of a meeting's event; "
             "the organizer's calendar decides, a copy changes nothing."
         )
-    if series:
+
+
+def _of_unread(unread: "Sequence[Unread]") -> Iterator[str]:
+    if unread:
         yield (
-            f"{counted(len(series), 'entry belongs', 'entries belong')} to recurring events, whose meetings are not "
-            "kept in step yet."
+            f"{counted(len(unread), 'series has', 'series have')} a rule that cannot be read. It is handed on to the "
+            "provider as it stands, and the series is taken never to end."
         )
+        yield from _first(
+            unread, lambda one: f"Not read: {one.event_id} of meeting {one.meeting_id}{_because(one.reason)}."
+        )
+
+
+def _of_what_was(standing: "Standing") -> Iterator[str]:
+    if standing.read_anew is not None:
+        at, reason = standing.read_anew.at, standing.read_anew.detail.get("reason")
+        yield f"A read from the start was last called for at {moment(at, now=standing.at)}{_because(reason)}."
+    if standing.latest:
+        yield "What was done last to its meetings:"
+        yield from (f"  {line}" for line in history.lines(standing.latest, is_of_many=True))
 
 
 def _of_what_comes(standing: "Standing") -> str:

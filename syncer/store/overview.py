@@ -11,9 +11,11 @@ import orjson
 
 from syncer.model.calendar import ConferenceSolution, Matcher
 from syncer.rules import match
-from syncer.store import statements, tenants
+from syncer.store import statements, tenants, unread
 from syncer.store.database import Database, Row
+from syncer.store.unread import Unread
 
+_LATEST = 5
 _SOLUTION = msgspec.json.Decoder(ConferenceSolution | None)
 
 
@@ -112,7 +114,7 @@ class Driven:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """An entry that was seen and makes no link. kind: `set_aside`, `guest` or `series`."""
+    """An entry that was seen and makes no link. kind: `set_aside` or `guest`."""
 
     kind: str
     event_id: str
@@ -122,12 +124,19 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Everything that says whether a calendar is up to date. at: the moment of reading, by `syncer.clock()`."""
+    """Everything that says whether a calendar is up to date.
+
+    at: the moment of reading, by `syncer.clock()`. latest: what was done last to the meetings that it drives, oldest
+    first. read_anew: when and why it was last asked to be read from the start. unread: series with such a rule.
+    """
 
     calendar: CalendarView
     driven: tuple[Driven, ...]
     notes: tuple[Note, ...]
     at: datetime
+    latest: "tuple[Happening, ...]" = ()
+    read_anew: "Happening | None" = None
+    unread: tuple[Unread, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,13 +185,18 @@ class LinkView:
 
 @dataclass(frozen=True, slots=True)
 class Happening:
-    """One line of a conference's history. calendar: Google id. detail: small, without event text."""
+    """One line of a conference's history.
+
+    calendar: Google id. detail: small, without event text. organizer: address, of an event that refers to it still.
+    """
 
     at: datetime
     kind: str
     calendar: str | None
     event_id: str | None
     detail: Mapping[str, Any]
+    meeting_id: str | None
+    organizer: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,12 +266,18 @@ async def standing(database: Database, tenant_slug: str, google_id: str) -> Stan
     seen = await calendar(database, tenant_slug, google_id)
     driven = await database.fetch(_statements()["driven"], seen.tenant_id, seen.calendar_id)
     notes = await database.fetch(_statements()["notes"], seen.tenant_id, seen.calendar_id)
+    latest = await database.fetch(_statements()["latest"], seen.tenant_id, seen.calendar_id, _LATEST)
+    read_anew = await database.first(_statements()["read_anew"], seen.tenant_id, seen.calendar_id)
+    unread_rules = await unread.rules(database, seen.tenant_id, seen.calendar_id, seen.time_zone)
     _, at = await clock(database)
     return Standing(
         calendar=seen,
         driven=tuple(Driven(**row) for row in driven),
         notes=tuple(Note(**row) for row in notes),
         at=at,
+        latest=tuple(_happening(row) for row in reversed(latest)),
+        read_anew=None if read_anew is None else _happening(read_anew),
+        unread=unread_rules,
     )
 
 
@@ -299,7 +319,7 @@ async def unmatched(database: Database, tenant_slug: str, matchers: Sequence[Mat
 async def history(database: Database, seen: ConferenceView) -> list[Happening]:
     """What was done to a conference and decided about it, oldest first."""
     rows = await database.fetch(_statements()["history"], seen.tenant_id, seen.conference_id)
-    return [Happening(**{**row, "detail": orjson.loads(row["detail"])}) for row in rows]
+    return [_happening(row) for row in rows]
 
 
 async def clock(database: Database) -> tuple[datetime, datetime]:
@@ -353,6 +373,10 @@ def _calendar(row: Row) -> CalendarView:
 def _conference(row: Row) -> ConferenceView:
     decoded = {name: orjson.loads(row[name]) if row[name] is not None else None for name in ("starts", "ends")}
     return ConferenceView(**{**row, **decoded})
+
+
+def _happening(row: Row) -> Happening:
+    return Happening(**{**row, "detail": orjson.loads(row["detail"])})
 
 
 def _statements() -> Mapping[str, str]:

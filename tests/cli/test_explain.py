@@ -125,7 +125,7 @@ def test_a_push_that_waits_is_explained(a_read_calendar: str, rows: Rows, termin
 
 
 def test_notes_are_told_by_kind(a_read_calendar: str, rows: Rows, terminal: Terminal) -> None:
-    for kind in ("set_aside", "guest", "series"):
+    for kind in ("set_aside", "guest"):
         rows.run(
             "INSERT INTO syncer.note SELECT tenant_id, calendar_id, $1, $1, 'e', 'its start is no time' "
             "FROM syncer.calendar",
@@ -134,7 +134,6 @@ def test_notes_are_told_by_kind(a_read_calendar: str, rows: Rows, terminal: Term
     text = explained(terminal)
     assert "Set aside: set_aside (its start is no time)." in text
     assert "1 entry is a guest copy" in text
-    assert "1 entry belongs to recurring events" in text
 
 
 def test_held_deletions_are_let_through_once(a_read_calendar: str, rows: Rows, terminal: Terminal) -> None:
@@ -151,30 +150,6 @@ def test_held_deletions_are_let_through_once(a_read_calendar: str, rows: Rows, t
     assert "A person let its deletion through." in terminal("conference", "history", "acme", "81").out
     again = terminal("calendar", "release", "acme", ANA)
     assert (again.code, "No deletion" in again.out) == (0, True)
-
-
-def test_history_reads_as_sentences(a_read_calendar: str, rows: Rows, terminal: Terminal) -> None:
-    conference(rows, "81")
-    for kind, detail in (
-        ("linked", b"{}"),
-        ("updated", b'{"changed": ["title"], "revision": 2, "ms": 34}'),
-        ("retry", b'{"reason": "the endpoint answered 503"}'),
-        ("a_new_kind", b'{"odd_fact": 1}'),
-    ):
-        rows.run(
-            "INSERT INTO syncer.history (tenant_id, kind, conference_id, calendar_id, event_id, detail) "
-            "SELECT tenant_id, $1, conference_id, driver_calendar_id, driver_event_id, $2::text::jsonb "
-            "FROM syncer.conference",
-            kind,
-            detail.decode(),
-        )
-    told = [line.partition("UTC  ")[2] for line in terminal("conference", "history", "acme", "81").out.splitlines()]
-    assert told == [
-        f"Event event81 on {ANA} refers to the meeting.",
-        "The meeting was updated at its provider (changed: title; revision 2; 34 ms).",
-        "The call to the provider failed, and is tried again later: the endpoint answered 503.",
-        "A new kind (odd fact 1).",
-    ]
 
 
 def test_a_title_cannot_steer_the_terminal(a_read_calendar: str, rows: Rows, terminal: Terminal) -> None:

@@ -103,11 +103,45 @@ ORDER BY kind, seen_at, event_id
 
 -- name: history
 -- What was done to one conference, oldest first. $1 tenant_id bigint, $2 conference_id bigint.
--- Relies on history_of_conference.
-SELECT at, kind, google_id AS calendar, event_id, detail
-FROM syncer.history LEFT JOIN syncer.calendar USING (tenant_id, calendar_id)
-WHERE history.tenant_id = $1 AND conference_id = $2
-ORDER BY at, history_id
+-- Relies on history_of_conference and link_pkey.
+SELECT h.at, h.kind, calendar.google_id AS calendar, h.event_id, h.detail, conference.meeting_id,
+    link.event ->> 'organizer' AS organizer
+FROM syncer.history h JOIN syncer.conference USING (tenant_id, conference_id)
+LEFT JOIN syncer.calendar USING (tenant_id, calendar_id)
+LEFT JOIN syncer.link USING (tenant_id, calendar_id, event_id)
+WHERE h.tenant_id = $1 AND h.conference_id = $2
+ORDER BY h.at, h.history_id
+
+-- name: latest
+-- What was done last to the conferences that one calendar drives, newest first. $1 tenant_id bigint, $2 calendar_id
+-- bigint, $3 at most so many. One look at history_of_conference for each conference.
+SELECT h.at, h.kind, calendar.google_id AS calendar, h.event_id, h.detail, conference.meeting_id,
+    link.event ->> 'organizer' AS organizer
+FROM syncer.conference
+CROSS JOIN LATERAL (
+    SELECT * FROM syncer.history
+    WHERE history.tenant_id = conference.tenant_id AND history.conference_id = conference.conference_id
+    ORDER BY history.at DESC, history_id DESC LIMIT $3) AS h
+LEFT JOIN syncer.calendar ON calendar.tenant_id = h.tenant_id AND calendar.calendar_id = h.calendar_id
+LEFT JOIN syncer.link ON link.tenant_id = h.tenant_id AND link.calendar_id = h.calendar_id AND link.event_id = h.event_id
+WHERE conference.tenant_id = $1 AND driver_calendar_id = $2
+ORDER BY h.at DESC, h.history_id DESC LIMIT $3
+
+-- name: read_anew
+-- When and why one calendar was last asked to be read from the start. $1 tenant_id bigint, $2 calendar_id bigint.
+-- Rows: at most one. Relies on history_of_conference.
+SELECT at, kind, google_id AS calendar, event_id, detail, NULL AS meeting_id, NULL AS organizer
+FROM syncer.history JOIN syncer.calendar USING (tenant_id, calendar_id)
+WHERE tenant_id = $1 AND conference_id IS NULL AND calendar_id = $2 AND kind = 'read_anew'
+ORDER BY at DESC, history_id DESC LIMIT 1
+
+-- name: series
+-- The rules of one calendar's series with a meeting, by event id. $1 tenant_id bigint, $2 calendar_id bigint.
+-- Relies on link_pkey.
+SELECT event_id, meeting_id, event -> 'recurrence' AS lines, event -> 'starts' AS starts
+FROM syncer.link JOIN syncer.conference USING (tenant_id, conference_id)
+WHERE link.tenant_id = $1 AND calendar_id = $2 AND event -> 'recurrence' <> '[]' AND event ->> 'starts' IS NOT NULL
+ORDER BY event_id
 
 -- name: clock
 -- The database's own time, and syncer's (they differ on a test cluster only). One row.
