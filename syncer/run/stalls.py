@@ -1,8 +1,10 @@
 """Stall watch: whether something holds up the loop, for how long, and which of our lines it is.
 
-The loop beats every 4 ms, which costs it some microseconds, and tells by how late it is. A thread looks as often; when
-a beat is late it notes where the loop's thread stands. A stall of more than 12 ms is counted for sure, and none of less
-than 8. No values are looked at, only places.
+A thread looks at the loop's thread: every 20 ms while that waits for work, and that is all then, for nothing of the
+loop's is touched; every 4 ms while something runs there. Then the loop is asked to answer, and an answer that takes
+more than 10 ms is a stall. So is a look that comes as much too late, because something held Python's lock. While the
+loop works, a stall of more than 15 ms is found for sure; out of idleness, one of more than 30. Shorter ones are found
+by chance. No values are looked at, only places.
 """
 
 import asyncio
@@ -19,16 +21,15 @@ import structlog
 
 log = structlog.get_logger()
 STALL_SECONDS = 0.010
-_BEAT_SECONDS = 0.004
-# A beat may come just before the stall begins, or be due just after it began.
-_GAP_SECONDS = STALL_SECONDS + _BEAT_SECONDS / 2
+_IDLE_SECONDS, _BUSY_SECONDS = 0.020, 0.004
+# So many looks at a loop that waits make it idle: one that works waits now and then.
+_LOOKS_TO_IDLE = 50
 _TELL_SECONDS = 60.0
 _FRAMES = 3
 _OURS = str(Path(__file__).parents[1])
 # Where Python stands while the loop waits: uvloop waits in C below the runner, the standard library's in `select`.
 _LOOPS = ("asyncio/runners.py", "asyncio/base_events.py", "asyncio/events.py", "selectors.py")
 _NOWHERE = "no code of Python's: the process waited for its turn"
-_UNSEEN = "not seen: it was over too soon"
 
 
 @dataclass(slots=True)
@@ -40,7 +41,7 @@ class _Place:
 
 
 class Stalls:
-    """What was found since the start. count: of stalls. longest_ms: the longest of them."""
+    """What was found since the start. count: stalls of more than 10 ms. longest_ms: the longest of them."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -69,7 +70,6 @@ async def watching() -> AsyncIterator[Stalls]:
     """Watches the running loop for as long as the block lasts."""
     watch = _Watch(asyncio.get_running_loop())
     thread = threading.Thread(target=watch.run, name="stall watch", daemon=True)
-    watch.beat()
     thread.start()
     try:
         yield watch.stalls
@@ -80,33 +80,53 @@ async def watching() -> AsyncIterator[Stalls]:
 
 
 class _Watch:
-    """Made in the thread of the loop that it watches. run: the other thread's side."""
+    """The thread's side. Made in the thread of the loop that it watches."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.stalls = Stalls()
         self.is_over = False
         self._loop = loop
         self._thread_id = threading.get_ident()
-        self._beat_at = time.monotonic()
-        self._seen: str | None = None
-
-    def beat(self) -> None:
-        """The loop is at work; how long that took, and the next beat."""
-        now = time.monotonic()
-        gap = now - self._beat_at
-        if gap > _GAP_SECONDS:
-            self.stalls.note(gap, self._seen or _UNSEEN, now)
-        self._beat_at, self._seen = now, None
-        if not self.is_over:
-            self._loop.call_later(_BEAT_SECONDS, self.beat)
+        self._answered = threading.Event()
+        self._answered_at = 0.0
 
     def run(self) -> None:
-        """Looks until it is over."""
-        while not self.is_over:
-            time.sleep(_BEAT_SECONDS)
-            if self._seen is None and time.monotonic() - self._beat_at > 2 * _BEAT_SECONDS:
-                frame = sys._current_frames().get(self._thread_id)  # noqa: SLF001 (its documented name)
-                self._seen = _NOWHERE if frame is None or _is_of_loop(frame) else _where(frame)
+        """Looks until it is over, or the loop is closed."""
+        idle = _LOOKS_TO_IDLE
+        try:
+            while not self.is_over:
+                pause = _IDLE_SECONDS if idle >= _LOOKS_TO_IDLE else _BUSY_SECONDS
+                looks_at = time.monotonic() + pause
+                time.sleep(pause)
+                frame = self._frame()
+                idle += 1
+                if frame is not None and not _is_of_loop(frame):
+                    self._ask(looks_at, frame)
+                    idle = 0
+        except RuntimeError:  # the loop was closed in the middle of it
+            return
+
+    def _ask(self, looks_at: float, frame: FrameType) -> None:
+        # This thread comes late when the loop's has kept Python to itself, in C, up to the line where it stands now.
+        asked_at = min(looks_at, time.monotonic())
+        where = _where(frame) if time.monotonic() - looks_at > STALL_SECONDS else None
+        self._answered.clear()
+        self._loop.call_soon_threadsafe(self._answer)
+        if not self._answered.wait(STALL_SECONDS):
+            where = where or _where(self._frame())
+            while not self._answered.wait(1.0):
+                if self._loop.is_closed():
+                    return
+        seconds = self._answered_at - asked_at
+        if where is not None and seconds > STALL_SECONDS:
+            self._loop.call_soon_threadsafe(self.stalls.note, seconds, where, self._answered_at)
+
+    def _frame(self) -> FrameType | None:
+        return sys._current_frames().get(self._thread_id)  # noqa: SLF001 (its documented name)
+
+    def _answer(self) -> None:
+        self._answered_at = time.monotonic()
+        self._answered.set()
 
 
 def _is_of_loop(frame: FrameType) -> bool:

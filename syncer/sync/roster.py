@@ -16,6 +16,8 @@ from syncer.model.calendar import Calendar, CalendarKey, Cursor
 from syncer.store.roster import Moved
 
 _PIN_BYTES = 12
+# Bytes take less than text, and this part of a place is the same for all.
+_BETWEEN = "/events?quotaUser="
 _NO_TIME = float("-inf")
 
 
@@ -25,9 +27,9 @@ class Roster:
     def __init__(self) -> None:
         self._ids = array("q")
         self._tenant_ids = array("q")
-        self._places: list[str] = []
+        self._places: list[bytes] = []
         self._whose: list[Whose] = []
-        self._tokens: list[str | None] = []
+        self._tokens: list[bytes | None] = []
         self._generations = array("q")
         self._read_from = array("d")
         self._pins = bytearray()
@@ -96,7 +98,7 @@ class Roster:
             credential=credential,
             addresses=self._addresses.get(slot) or frozenset((google_id.lower(),)),
             cursor=Cursor(
-                sync_token=self._tokens[slot],
+                sync_token=_text(self._tokens[slot]),
                 generation=self._generations[slot],
                 is_full_read=False,
                 read_from=_instant(self._read_from[slot]),
@@ -117,12 +119,13 @@ class Roster:
         """The look at a steady calendar; None when it is not steady."""
         if slot in self._whole:
             return None
-        return Look(self._places[slot], self._whose[slot], self._tokens[slot], None, None)
+        place = self._places[slot].decode().replace("?", _BETWEEN, 1)
+        return Look(place, self._whose[slot], _text(self._tokens[slot]), None, None)
 
     def put(self, calendar: Calendar, *, is_whole: bool = False) -> int:
         """Take over a calendar as it stands; gives its slot. is_whole: not steady, whatever its cursor says."""
         slot = self._place(calendar.key)
-        self._places[slot] = place_of(calendar.google_id)
+        self._places[slot] = place_of(calendar.google_id).replace(_BETWEEN, "?").encode()
         whose = (calendar.credential, calendar.subject)
         # Neighbours are of one tenant: where it has one subject, they share it in memory.
         before = self._whose[slot - 1]
@@ -136,8 +139,9 @@ class Roster:
 
     def move_token(self, slot: int, sync_token: str) -> None:
         """Nothing had changed at a steady calendar, and this is its newest token."""
-        if self._tokens[slot] != sync_token:
-            self._tokens[slot] = sync_token
+        token = sync_token.encode()
+        if self._tokens[slot] != token:
+            self._tokens[slot] = token
             self._is_unsaved[slot] = 1
 
     def advance(self, slot: int, cursor: Cursor) -> bool:
@@ -161,7 +165,7 @@ class Roster:
         return [
             Moved(self.key(slot), self._generations[slot], token)
             for slot in found
-            if (token := self._tokens[slot]) is not None
+            if (token := _text(self._tokens[slot])) is not None
         ]
 
     def drop(self, slot: int) -> None:
@@ -185,7 +189,7 @@ class Roster:
             self._keep_cursor(slot, calendar.cursor)
 
     def _keep_cursor(self, slot: int, cursor: Cursor) -> None:
-        self._tokens[slot] = cursor.sync_token
+        self._tokens[slot] = cursor.sync_token.encode() if cursor.sync_token is not None else None
         self._generations[slot] = cursor.generation
         self._read_from[slot] = cursor.read_from.timestamp() if cursor.read_from else _NO_TIME
         self._is_unsaved[slot] = 0
@@ -214,7 +218,7 @@ class Roster:
             self._late.setdefault(key.tenant_id, {})[key.calendar_id] = slot
         self._ids.append(key.calendar_id)
         self._tenant_ids.append(0)
-        self._places.append("")
+        self._places.append(b"")
         self._whose.append(("", None))
         self._tokens.append(None)
         self._generations.append(0)
@@ -232,8 +236,12 @@ class Roster:
         return self._late.get(key.tenant_id, {}).get(key.calendar_id)
 
 
-def _google_id(place: str) -> str:
-    name = place.partition("/events?")[0].replace("%40", "@")
+def _text(token: bytes | None) -> str | None:
+    return None if token is None else token.decode()
+
+
+def _google_id(place: bytes) -> str:
+    name = place.decode().partition("?")[0].replace("%40", "@")
     return unquote(name) if "%" in name else name  # most have no other: their own addresses
 
 
