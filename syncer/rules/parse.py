@@ -24,6 +24,8 @@ _WRITING_ROLES = frozenset({"writer", "owner"})
 # What is read in one step: some 80 events. The least of entries costs as much as so many bytes.
 _STEP_BYTES = 64 * 1024
 _ENTRY_BYTES = 256
+# Two tokens, a zone and a role are less; whatever is longer has entries, or is odd.
+_QUIET_BYTES = 2048
 _NUL = rb"\u0000"  # as JSON holds it: a bare one is no JSON
 # Half a character as JSON holds it; what only looks like it is found first.
 _HALF = re.compile(rb"\\(?:\\|u[dD][89abAB]..\\u[dD][c-fC-F]..|(?P<half>u[dD][89a-fA-F]..))")
@@ -68,6 +70,8 @@ def quiet(body: bytes) -> str | None:
 
     None: read it with `page`, which tells also what is wrong with it, and may find an odd body quiet all the same.
     """
+    if len(body) > _QUIET_BYTES:
+        return None
     try:
         read = _empty_page.decode(body)
     except _UNDECODABLE:
