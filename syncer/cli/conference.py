@@ -10,6 +10,7 @@ from syncer.cli.output import AsJson
 
 if TYPE_CHECKING:
     from syncer.store.overview import ConferenceView, LinkView
+    from syncer.store.particulars import Particulars
 
 Slug = Annotated[str, Parameter(help="The tenant's name.")]
 ConferenceState = Literal["live", "watched", "leaving", "held", "deleted", "gone", "detached"]
@@ -55,15 +56,16 @@ async def show(tenant: Slug, meeting_id: MeetingId, /, *, as_json: AsJson = Fals
 
     Example: syncer conference show acme 81234567890
     """
-    from syncer.store import overview
+    from syncer.store import overview, particulars
 
     async with connect.store() as database:
         found = await overview.conference(database, tenant, meeting_id)
         links = await overview.links(database, found)
+        more = await particulars.of(database, found)
     if as_json:
-        output.document({"conference": found, "links": links})
+        output.document({"conference": found, "links": links, "particulars": more})
         return
-    output.fields(_fields(found, links))
+    output.fields(_fields(found, links) | _particulars(found, more))
     output.advise(f"syncer conference history {tenant} {meeting_id}")
 
 
@@ -137,4 +139,14 @@ def _fields(found: "ConferenceView", links: "list[LinkView]") -> dict[str, objec
         "deleted": found.deleted_at,
         "read back": found.read_back_at,
         "first seen": found.created_at,
+    }
+
+
+def _particulars(found: "ConferenceView", more: "Particulars") -> dict[str, object]:
+    is_driven = found.driver is not None and found.links > 0
+    return {
+        "owned by": story.owned(found.tenant, more.owner),
+        "why this driver": story.DRIVES if is_driven else None,
+        "not held there": output.listed([told.named(name) for name in more.not_held]) if more.not_held else None,
+        "rules not read": [f"{one.event_id}: {one.reason}" for one in more.unread],
     }

@@ -117,7 +117,7 @@ def show(report: "Report") -> None:
 
     rows = [
         (
-            tally.kind.value.replace("_", " "),
+            tally.name,
             tally.edits,
             tally.following,
             _milliseconds(latency.percentile(tally.latencies_ms, 0.5)),

@@ -32,17 +32,20 @@ _SENTENCES: Mapping[str, str] = {
     "kept": "the meeting is kept",
     "wrote_back": "{event} was given what its provider says now",
     "write_back_refused": "{event} could not be given what its provider says",
+    "took_back": "our lines were taken out of {event}, whose meeting is gone",
     "detached": "the meeting is no longer ours to touch",
     "set_aside": "{event} cannot be used",
 }
 # In the order in which they are told.
 _FACTS: Mapping[str, str] = {
     "during": "while {}",
+    "handed_on": "time has passed over the event that decided, another one decides, so it is pushed again",
     "drifted": "it differs from what is wanted, so it is pushed again",
     "revision": "revision {}",
     "rung": "in its {}",
     "rungs": "tried: its {}",
     "refused": "not possible: its {}",
+    "not_held": "its provider does not hold the {} as wanted",
     "grace_seconds": "a grace of {}",
 }
 _NAMES: Mapping[str, str] = {
@@ -108,7 +111,7 @@ def _changed(happening: "Happening") -> str:
         told = [f"was moved {before}to {_when(detail['starts'], at)}"]
     elif "ends" in names and detail.get("ends"):
         told = [f"ends {_when(detail['ends'], at)} now"]
-    others = [_named(name) for name in names if not (told and name in _TIMES)]
+    others = [named(name) for name in names if not (told and name in _TIMES)]
     if others:
         told.append(f"{'its' if told else 'had its'} {listed(others)} changed")
     return f"{_event(happening)} {', '.join(told) or 'was changed by people'}"
@@ -121,7 +124,7 @@ def _updated(happening: "Happening") -> str:
     took = f" in {detail['ms'] / 1000:.2f} s" if "ms" in detail else ""
     found = f" (found {detail['found']})" if detail.get("found") else ""
     is_whole = set(names) >= set(Wanted.__struct_fields__)
-    what = f": {'all of it' if is_whole else listed([_named(name) for name in names])}" if names else ""
+    what = f": {'all of it' if is_whole else listed([named(name) for name in names])}" if names else ""
     link = "; join URL {}".format("new" if detail["is_join_url_new"] else "unchanged") if _says_url(detail) else ""
     return f"{_meeting(happening)} was updated{revision}{took}{found}{what}{link}"
 
@@ -176,8 +179,8 @@ def _fact(name: str, value: object) -> str:
     if name == "grace_seconds" and isinstance(value, int | float):
         value = span(timedelta(seconds=value))
     parts = value if isinstance(value, list) else [value]
-    is_named = name in ("rung", "rungs", "refused")
-    text = listed([_named(str(part)) if is_named else str(part) for part in parts])
+    is_named = name in ("rung", "rungs", "refused", "not_held")
+    text = listed([named(str(part)) if is_named else str(part) for part in parts])
     return _FACTS.get(name, f"{name.replace('_', ' ')} {{}}").format(text)
 
 
@@ -186,7 +189,8 @@ def _names_of(happening: "Happening") -> list[str]:
     return [str(name) for name in changed] if isinstance(changed, list) else []
 
 
-def _named(name: str) -> str:
+def named(name: str) -> str:
+    """The name of a field of what is wanted, or of a way to write back, as people say it."""
     return _NAMES.get(name, name.replace("_", " "))
 
 

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from syncer.store.overview import ConferenceView
 
 _WRITING_BACK = "writing back to an event:"
+DRIVES = "of its events that are not over it was made first, or took over when that one went; it drives until it goes"
 
 
 def step(conference: "ConferenceView") -> str:
@@ -44,3 +45,12 @@ def time_of(when: Mapping[str, object] | None) -> str | None:
         return None
     zone = f" ({when['time_zone']})" if when.get("time_zone") else ""
     return f"{when.get('at') or when.get('day')}{zone}"
+
+
+def owned(tenant: str, owner: str | None) -> str | None:
+    """Who alone may change and delete the meeting."""
+    if owner is None:
+        return None
+    if owner == tenant:
+        return f"{owner}, which alone changes and deletes it"
+    return f"{owner}, which alone changes and deletes it; {tenant} only watches"

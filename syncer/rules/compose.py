@@ -13,6 +13,8 @@ from syncer.model.conference import Change, ChangeKind, Conference, Meeting, Ove
 from syncer.rules import block
 
 WRITE_BACKS_A_DAY = 5
+NO_RUNG = "none"
+"""No way works on this event: `Link.rung` where writing to it once more would only make its text longer."""
 _NOT_OF_A_NUMBER = re.compile(r"[^0-9+]")
 
 
@@ -52,6 +54,11 @@ def held(conference: Conference, meeting: Meeting) -> Wanted | None:
     if meeting.holds is None or (before is not None and not changed(meeting.holds, before)):
         return conference.applied
     return meeting.holds
+
+
+def not_held(aim: Wanted, meeting: Meeting) -> tuple[str, ...]:
+    """Names of the fields in which a meeting, by its provider's word, is not as it was told to be."""
+    return changed(aim, meeting.holds) if meeting.holds is not None else ()
 
 
 def _differs(aim: object, held: object) -> bool:
@@ -138,7 +145,7 @@ def patches(link: Link, meeting: Meeting, ladder: Sequence[str]) -> Iterator[Pat
 
     A rung that worked before comes first; a rung that cannot say what is missing is left out.
     """
-    if is_shown(link.event, meeting):
+    if is_shown(link.event, meeting) or link.rung == NO_RUNG:
         return
     start = ladder.index(link.rung) if link.rung in ladder else 0
     rungs = ["description"] if link.event.shown.block is not None else list(ladder[start:])
@@ -160,6 +167,11 @@ def _patch(rung: str, link: Link, meeting: Meeting) -> Patch | None:
     return Patch(rung, (("description", block.join(event.description, meeting)),))
 
 
+def without_block(event: Event) -> Patch:
+    """The patch that takes our block out of an event, and leaves the user's own text to the byte."""
+    return Patch("description", (("description", event.description or ""),))
+
+
 def _location(link: Link, meeting: Meeting) -> Patch | None:
     event = link.event
     # What we wrote there before is ours still if it leads to the same host.
@@ -171,6 +183,11 @@ def _location(link: Link, meeting: Meeting) -> Patch | None:
     if not (is_free and says_enough and meeting.join_url):
         return None
     return Patch("location", (("location", meeting.join_url),))
+
+
+def is_spoilt(read: Event, before: Event) -> bool:
+    """Our lines were put into an event, and whoever keeps it made a text out of them that is not ours any more."""
+    return read.shown.block is None and read.description != before.description
 
 
 def _host(url: str | None) -> str | None:

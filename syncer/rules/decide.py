@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from enum import Enum
+from operator import attrgetter
 
 from msgspec import structs
 
@@ -27,6 +28,11 @@ class Put(Value, frozen=True):
     is_users: bool
 
 
+_MEANT = (
+    *("status", "organizer", "title", "description", "starts", "ends"),
+    *("created_at", "attendee_count", "recurrence"),
+)
+_said = attrgetter(*_MEANT)
 MATCHERS_CHANGED = "the tenant's matchers changed"
 
 
@@ -72,7 +78,7 @@ class Sight(Value, frozen=True):
 
 
 def link(event: Event, known: Link | None, sight: Sight) -> Decision:
-    """What one entry means for the link that it has (`known`) or could have."""
+    """What one entry means for the link that it has (`known`) or could have. A master: as `with_end` gives it."""
     if known is None and event.solution is None:
         return Pass(event.event_id)  # most entries: there is no link, and nothing that could make one
     if event.is_cancelled:
@@ -84,8 +90,6 @@ def link(event: Event, known: Link | None, sight: Sight) -> Decision:
         return _of_a_guest(event, meeting_id, known)
     if meeting_id is None:
         return _without_meeting(event, known, sight)
-    if event.recurrence:
-        event = structs.replace(event, last_ends_at=recurrence.last_end(event, zones=sight.zones))
     if known is None and is_over(event, sight.since):
         return Pass(event.event_id)
     is_users = known is None or known.meeting_id != meeting_id or meant(event) != meant(known.event)
@@ -96,14 +100,30 @@ def link(event: Event, known: Link | None, sight: Sight) -> Decision:
 def takes_place(event: Event, decision: Decision, sight: Sight) -> bool | None:
     """Whether an exception's occurrence takes place in a meeting of ours; None when the entry does not say it clearly.
 
-    A cancelled one does not, and neither does one whose organizer took the conference off, or put another's on.
+    A cancelled one does not, and neither does one whose organizer took the conference off, or put another's on, or
+    that was moved into the past: it makes no link, and is not where it would have been.
     """
     if isinstance(decision, Put):
         return True
     if event.is_cancelled:
         return False
-    is_clear = sight.sees_details and event.has_details and is_organizers(event, sight.calendar)
-    return False if is_clear and match.meeting_id(event.solution, sight.policy.matchers) is None else None
+    if not (sight.sees_details and event.has_details and is_organizers(event, sight.calendar)):
+        return None
+    if match.meeting_id(event.solution, sight.policy.matchers) is None:
+        return False
+    return False if event.original_start is not None and is_ahead(event.original_start, sight.since) else None
+
+
+def is_ahead(original_start: str, since: datetime) -> bool:
+    """An occurrence would begin on the day of this instant (in UTC) or later. original_start: as in `Event`."""
+    return original_start >= since.astimezone(UTC).date().isoformat()
+
+
+def with_end(event: Event, sight: Sight) -> Event:
+    """The event, told when it is over if it is a master. That may take some milliseconds."""
+    if not event.recurrence:
+        return event
+    return structs.replace(event, last_ends_at=recurrence.last_end(event, zones=sight.zones))
 
 
 def _of_a_guest(event: Event, meeting_id: str | None, known: Link | None) -> Decision:
@@ -130,17 +150,30 @@ def is_organizers(event: Event, calendar: Calendar) -> bool:
 
 def meant(event: Event) -> tuple[object, ...]:
     """What people said with an event: the parts that its meeting or its driver depend on. An RSVP changes none."""
-    return (
-        event.status,
-        event.organizer,
-        event.title,
-        event.description,
-        event.starts,
-        event.ends,
-        event.created_at,
-        event.attendee_count,
-        event.recurrence,
-    )
+    said: tuple[object, ...] = _said(event)
+    return said
+
+
+def differences(event: Event, before: Event) -> dict[str, object]:
+    """What history tells of a change: names of the parts, and between which times it moved. No text of an event."""
+    pairs = zip(_MEANT, meant(event), meant(before), strict=True)
+    names = [name for name, said, was in pairs if said != was]
+    told: dict[str, object] = {"changed": names}
+    if "starts" in names:
+        told |= {"starts": event.starts, "started": before.starts}
+    elif "ends" in names:
+        told["ends"] = event.ends
+    return told
+
+
+def kept(read: Event, stored: Event) -> Event:
+    """Which of two is to be stored after a patch of ours was answered with `read`.
+
+    What people changed meanwhile is left to the next pull, or it would never reach the meeting.
+    """
+    # When a series ends is reckoned by who decides about its link, and no answer says it.
+    is_ours_alone = meant(read) == meant(stored)
+    return structs.replace(read, last_ends_at=stored.last_ends_at) if is_ours_alone else stored
 
 
 def is_over(event: Event, at: datetime) -> bool:
@@ -215,7 +248,7 @@ def _names(solution: ConferenceSolution | None, meeting_id: str) -> bool:
 
 
 def _could_link(event: Event, sight: Sight) -> bool:
-    return is_organizers(event, sight.calendar) and not is_over(event, sight.since)
+    return is_organizers(event, sight.calendar) and not is_over(with_end(event, sight), sight.since)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """Family: what the entries of one page mean together, masters, exceptions and exclusions among them."""
 
-from collections.abc import Container, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from syncer.model.calendar import Event, Exclusion, Link
@@ -45,21 +45,20 @@ class Told:
 
 
 def tell(events: Sequence[Event], known: Known, sight: decide.Sight) -> Told:
-    """What these entries of one calendar mean. An entry that stands twice counts as it stands last."""
-    told = Told()
+    """What these entries of one calendar mean. An entry that stands twice counts as it stands last.
+
+    events: masters among them as `decide.with_end` gives them.
+    """
     latest = {event.event_id: event for event in events}
-    decisions = {
-        event.event_id: decide.link(event, known.links.get(event.event_id), sight) for event in latest.values()
-    }
+    decisions = {event_id: decide.link(event, known.links.get(event_id), sight) for event_id, event in latest.items()}
+    seen = _Seen(latest, decisions, known, sight, _taking_place(decisions.values()))
+    told = Told(decisions=list(decisions.values()))
     for event_id, event in latest.items():
-        decision = decisions[event_id]
-        told.decisions.append(decision)
         if event.recurring_event_id is not None:
-            _tell_exception(told, event, decision, known, decisions, sight)
-            _tell_former_id(told, event, known, latest.keys())
+            _tell_exception(told, event, seen)
         elif event.is_cancelled:
-            _tell_end(told, event, known, latest.keys())
-        elif event.recurrence and _is_new(decision, known) and not sight.calendar.cursor.is_full_read:
+            _tell_end(told, event, seen)
+        elif event.recurrence and seen.is_new(event_id) and not sight.calendar.cursor.is_full_read:
             _ask_for_more(told, event)
     return told
 
@@ -72,58 +71,85 @@ def asks_for(events: Sequence[Event]) -> list[str]:
     )
 
 
-def _tell_exception(
-    told: Told,
-    event: Event,
-    decision: decide.Decision,
-    known: Known,
-    decisions: dict[str, decide.Decision],
-    sight: decide.Sight,
-) -> None:
-    master_id = event.recurring_event_id or ""
-    meeting_id = _meeting_of(master_id, known, decisions)
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """The entries, each as it stands last, with what each means by itself. taking_place: occurrences with a meeting."""
+
+    events: dict[str, Event]
+    decisions: dict[str, decide.Decision]
+    known: Known
+    sight: decide.Sight
+    taking_place: frozenset[Occurrence]
+
+    def is_new(self, event_id: str) -> bool:
+        """The event gets its first link."""
+        return isinstance(self.decisions[event_id], decide.Put) and event_id not in self.known.links
+
+    def is_gone(self, master_id: str) -> bool:
+        """The master is deleted, or moved away: nothing is to be remembered of its occurrences."""
+        return master_id in self.events and self.events[master_id].is_cancelled
+
+    def meeting_of(self, master_id: str) -> str | None:
+        """The meeting that the master is linked to, if it is."""
+        decision = self.decisions.get(master_id)
+        if isinstance(decision, decide.Put):
+            return decision.meeting_id
+        link = self.known.links.get(master_id)
+        return link.meeting_id if link is not None else None
+
+    def others_of(self, master_id: str) -> list[Link]:
+        """Links of the master's exceptions that are not among the entries."""
+        return [child for child in self.known.children.get(master_id, ()) if child.event_id not in self.events]
+
+
+def _taking_place(decisions: Iterable[decide.Decision]) -> frozenset[Occurrence]:
+    events = [decision.event for decision in decisions if isinstance(decision, decide.Put)]
+    return frozenset(place for event in events if (place := _place(event)) is not None)
+
+
+def _place(event: Event) -> Occurrence | None:
+    if event.recurring_event_id is None or event.original_start is None:
+        return None
+    return event.recurring_event_id, event.original_start
+
+
+def _tell_exception(told: Told, event: Event, seen: _Seen) -> None:
+    master_id, decision = event.recurring_event_id or "", seen.decisions[event.event_id]
+    meeting_id, place = seen.meeting_of(master_id), _place(event)
     is_stirred = isinstance(decision, decide.Drop) or (isinstance(decision, decide.Put) and decision.is_news)
-    if event.original_start is not None:
-        place = (master_id, event.original_start)
-        takes_place = decide.takes_place(event, decision, sight)
-        if takes_place is False:
-            is_stirred |= place not in known.excluded
-            told.excluded.append(Exclusion(*place, event.event_id, meeting_id if is_stirred else None))
-        elif takes_place and place in known.excluded:
-            is_stirred = True
-            told.included.append(place)
+    takes_place = decide.takes_place(event, decision, seen.sight) if place is not None else None
+    if place is not None and takes_place is not None:
+        is_stirred |= takes_place == (place in seen.known.excluded)
+        _tell_place(told, Exclusion(*place, event.event_id, meeting_id if is_stirred else None), seen)
+        _tell_former_id(told, event, seen)
     if is_stirred and meeting_id is not None:
         told.stirred.add(meeting_id)
-    if meeting_id is None and _is_new(decision, known):
+    if meeting_id is None and seen.is_new(event.event_id):
         _ask_for_more(told, event)
 
 
-def _tell_former_id(told: Told, event: Event, known: Known, on_page: Container[str]) -> None:
+def _tell_place(told: Told, one: Exclusion, seen: _Seen) -> None:
+    """one: what is to be written down if the occurrence does not take place."""
+    place = (one.master_id, one.original_start)
+    if place in seen.taking_place:
+        # Whatever an entry under its former id says.
+        told.included += [place] if place in seen.known.excluded else []
+    elif not seen.is_gone(one.master_id):
+        told.excluded.append(one)
+
+
+def _tell_former_id(told: Told, event: Event, seen: _Seen) -> None:
     # After a split an exception may come under a new id, and nothing more is said of the old one.
-    for child in known.children.get(event.recurring_event_id or "", ()):
-        is_same = child.event.original_start == event.original_start is not None
-        if is_same and child.event_id not in on_page:
+    for child in seen.others_of(event.recurring_event_id or ""):
+        if child.event.original_start == event.original_start:
             told.decisions.append(decide.Drop(child.event_id, _CALLED_OTHERWISE))
 
 
-def _tell_end(told: Told, event: Event, known: Known, on_page: Container[str]) -> None:
-    for child in known.children.get(event.event_id, ()):
-        if child.event_id not in on_page:
-            told.decisions.append(decide.Drop(child.event_id, _SERIES_DELETED))
-    if any(master_id == event.event_id for master_id, _ in known.excluded):
+def _tell_end(told: Told, event: Event, seen: _Seen) -> None:
+    for child in seen.others_of(event.event_id):
+        told.decisions.append(decide.Drop(child.event_id, _SERIES_DELETED))
+    if any(master_id == event.event_id for master_id, _ in seen.known.excluded):
         told.ended.append(event.event_id)
-
-
-def _meeting_of(master_id: str, known: Known, decisions: dict[str, decide.Decision]) -> str | None:
-    decision = decisions.get(master_id)
-    if isinstance(decision, decide.Put):
-        return decision.meeting_id
-    link = known.links.get(master_id)
-    return link.meeting_id if link is not None else None
-
-
-def _is_new(decision: decide.Decision, known: Known) -> bool:
-    return isinstance(decision, decide.Put) and decision.event.event_id not in known.links
 
 
 def _ask_for_more(told: Told, event: Event) -> None:

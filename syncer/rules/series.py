@@ -86,6 +86,8 @@ def _half(master: Link, links: Sequence[Link], zones: Zones) -> Series | None:
     overrides = sorted((one for one in said if one is not None), key=lambda one: one.original_start)
     # An occurrence that has one takes place, whatever an older entry of it said: the ids of exceptions may change.
     gone = set(master.excluded) - {one.original_start for one in overrides}
+    # Instants that were left out before the series became an all-day one, or the other way round, name nothing it has.
+    gone = {original for original in gone if ("T" in original) == (event.starts.at is not None)}
     return Series(
         starts=event.starts,
         ends=event.ends,

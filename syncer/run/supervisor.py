@@ -2,7 +2,7 @@
 
 import asyncio
 import traceback
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import assert_never
@@ -27,8 +27,6 @@ _PUSHES_A_RESCUE = 2000
 # Of one account, more than there is room for (`run.room`): a rescue always finds some that do not wait yet.
 _PUSHES_AN_ACCOUNT = 400
 _LONG_READS_A_SWEEP = 4
-# So many pulls of short pages make two statements; more saves little, and holds up the loop for milliseconds.
-_PULLS_TOGETHER, _EVENTS_TOGETHER = 50, 500
 _LONGEST_TICK_SECONDS = 0.2
 _TOKENS_SECONDS = 60.0
 # Lost batches in a row make a project rest longer each time, up to some 32 seconds: there is always the next look.
@@ -204,7 +202,7 @@ class Supervisor:
                     project.long_reads.append(what.slot)
                 else:
                     await self._begin_pull(group, project, [what], left)
-            for some in _together(short):
+            for some in pull.together(short, project.alone):
                 await self._begin_pull(group, project, some, left)
         finally:
             places.release()
@@ -250,17 +248,18 @@ class Supervisor:
         self, group: asyncio.TaskGroup, project: Project, several: Sequence[sweep.Changed], places: asyncio.Semaphore
     ) -> None:
         """Pulls one calendar whose pages are many, or many that have one."""
+        slots = [what.slot for what in several]
+        project.alone.update(slots)
         try:
-            outcomes = await pull.pull_together(self._tools, project, several)
-            for what, outcome in zip(several, outcomes, strict=True):
-                if not isinstance(outcome, SyncerError):
-                    self._pulled(group, project, what, outcome)
-            for what, outcome in zip(several, outcomes, strict=True):
+            async for what, outcome in pull.pull_together(self._tools, project, several):
                 if isinstance(outcome, SyncerError):
                     await self._set_back(project, what.calendar, outcome)
+                elif outcome is not None:
+                    self._pulled(group, project, what, outcome)
+            project.alone.difference_update(slots)
         finally:
             places.release()
-            project.give_back([what.slot for what in several], self._tools.clock() + _SOON)
+            project.give_back(slots, self._tools.clock() + _SOON)
 
     def _pulled(self, group: asyncio.TaskGroup, project: Project, what: sweep.Changed, touched: Iterable[int]) -> None:
         calendar = what.calendar
@@ -362,20 +361,6 @@ class Supervisor:
     async def _save_tokens(self) -> None:
         for project in list(self._ownership.projects.values()):
             await sweep.save_tokens(self._tools, project, _TOKENS_SECONDS / _TOKENS_ROUND_SECONDS)
-
-
-def _together(short: Sequence[sweep.Changed]) -> Iterator[list[sweep.Changed]]:
-    """Pulls that go together, as they come."""
-    some: list[sweep.Changed] = []
-    events = 0
-    for what in short:
-        events += len(what.page.events)
-        if some and (len(some) == _PULLS_TOGETHER or events > _EVENTS_TOGETHER):
-            yield some
-            some, events = [], len(what.page.events)
-        some.append(what)
-    if some:
-        yield some
 
 
 def _account_id(project: Project, what: Push) -> int:

@@ -21,7 +21,7 @@ class LinkPut(Value, frozen=True):
     """A link to write.
 
     is_new: there was none from this event to this meeting. is_news: the conference is touched. is_users: people
-    changed the event, not only we.
+    changed the event, not only we; then history tells of it, with this detail.
     """
 
     event: Event
@@ -29,6 +29,7 @@ class LinkPut(Value, frozen=True):
     is_new: bool
     is_news: bool
     is_users: bool
+    detail: dict[str, object] = msgspec.field(default_factory=dict)
 
 
 class LinkDrop(Value, frozen=True):
@@ -53,8 +54,9 @@ class PageCommit(Value, frozen=True):
     """What one page says.
 
     event_ids: every entry on it. losses: meetings that lose a link to another meeting, or whose occurrences changed.
-    sees_details: what was read shows what a writer sees; None leaves what was known of that. excluded: occurrences
-    that do not take place. included: those that do again, by master and original start, None for all of a master.
+    sees_details: what was read shows what a writer sees; None leaves what was known of that. ends_full_read: it is the
+    last page of one. excluded: occurrences that do not take place. included: those that do again, by master and
+    original start, None for all of a master.
     """
 
     cursor: Cursor
@@ -65,6 +67,7 @@ class PageCommit(Value, frozen=True):
     event_ids: tuple[str, ...]
     time_zone: str | None = None
     sees_details: bool | None = None
+    ends_full_read: bool = False
     excluded: tuple[Exclusion, ...] = ()
     included: tuple[tuple[str, str | None], ...] = ()
 
@@ -83,6 +86,7 @@ class _PageRow(msgspec.Struct, gc=False):
     pin: str
     time_zone: str | None
     sees_details: bool | None
+    ends_full_read: bool
     event_ids: tuple[str, ...]
 
 
@@ -95,6 +99,7 @@ class _PutRow(msgspec.Struct, gc=False):
     is_new: bool
     is_news: bool
     is_users: bool
+    detail: dict[str, object]
 
 
 class _DropRow(msgspec.Struct, gc=False):
@@ -261,7 +266,7 @@ def _rows(lease: Lease, pages: Sequence[Said]) -> tuple[bytes, ...]:
         cursors.append(_page_row(lease, key, page))
         for put in page.puts:
             event = put.event
-            said = (put.is_new, put.is_news, put.is_users)
+            said = (put.is_new, put.is_news, put.is_users, put.detail)
             puts.append(_PutRow(tenant_id, calendar_id, event.event_id, put.meeting_id, event, *said))
         for drop in page.drops:
             reason, is_detaching = drop.reason, drop.is_detaching
@@ -289,5 +294,6 @@ def _page_row(lease: Lease, key: CalendarKey, page: PageCommit) -> _PageRow:
         cursor.pin,
         page.time_zone,
         page.sees_details,
+        page.ends_full_read,
         page.event_ids,
     )

@@ -6,7 +6,7 @@ from datetime import datetime
 from msgspec.structs import replace
 
 from syncer.model.calendar import Tenant, Value
-from syncer.model.conference import Change, Conference, Outcome, Retry, State
+from syncer.model.conference import Change, Conference, Gone, Outcome, Retry, State
 from syncer.model.errors import FencedOut, SyncerError
 from syncer.rules import timing
 from syncer.store import conferences
@@ -24,6 +24,11 @@ class Came:
 
     outcomes: list[Outcome] = field(default_factory=list)
     stuck: str | None = None
+
+    @property
+    def is_gone(self) -> bool:
+        """The provider has said last that it has no such meeting."""
+        return bool(self.outcomes) and isinstance(self.outcomes[-1], Gone)
 
 
 class Desk(Value, frozen=True):

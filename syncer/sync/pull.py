@@ -3,7 +3,7 @@
 The conferences that a read touches are pushed after its last page, never on half a calendar.
 """
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Container, Iterator, Sequence
 from typing import assert_never
 
 from msgspec import structs
@@ -11,24 +11,30 @@ from msgspec import structs
 from syncer.clients.google.calendar import Failed, Looked, look_at
 from syncer.model.calendar import Calendar, Page
 from syncer.model.errors import SyncerError
-from syncer.rules import family
 from syncer.store import calendars
 from syncer.store.calendars import PageCommit
 from syncer.sync import page, sweep
 from syncer.sync.sweep import Changed
 from syncer.sync.tools import Project, Tools
 
+# So many pulls of short pages make two statements; more saves little, and holds up the loop for milliseconds.
+_MOST, _MOST_EVENTS = 50, 500
 
-async def pull(tools: Tools, project: Project, calendar: Calendar, first: Page) -> set[int]:
+Pulled = set[int] | SyncerError | None
+
+
+async def pull(tools: Tools, project: Project, calendar: Calendar, first: Page) -> set[int] | None:
     """Reads a calendar to the end, from a page that was fetched already; gives the conferences that it touched.
 
-    A calendar that is not served any more, or of which something else is known meanwhile, ends it before the next page.
-    Raises what the walls raise; each page that was committed stays.
+    A calendar that is not served any more, or of which something else is known meanwhile, ends it before the next page:
+    None then, for nobody may take it for looked at. Raises what the walls raise. Each page that was committed stays.
     """
     key, touched, seen = calendar.key, set[int](), first
     version = project.calendars.version_of(key)
+    number = 0
     while project.stands(key, version):
-        commit = await page.decided(tools, project, calendar, seen)
+        number += 1
+        commit = await page.decided(tools, project, calendar, seen, number)
         if not project.stands(key, version):
             break
         touched.update(await calendars.commit_page(tools.database, project.lease, key, commit))
@@ -36,11 +42,11 @@ async def pull(tools: Tools, project: Project, calendar: Calendar, first: Page) 
             break
         project.keep_cursor(key, commit.cursor)
         if commit.cursor.page_token is None:
-            break
+            return touched
         version = project.calendars.version_of(key)
         calendar = structs.replace(calendar, cursor=commit.cursor)
         seen = await next_page(tools, calendar)
-    return touched
+    return None
 
 
 async def next_page(tools: Tools, calendar: Calendar) -> Page:
@@ -55,35 +61,63 @@ async def next_page(tools: Tools, calendar: Calendar) -> Page:
             assert_never(answer)
 
 
-async def pull_together(tools: Tools, project: Project, several: Sequence[Changed]) -> list[set[int] | SyncerError]:
-    """Pulls many calendars, those whose page is short in few statements; gives what `pull` does of each.
+def together(short: Sequence[Changed], alone: Container[int]) -> Iterator[list[Changed]]:
+    """Pulls that go together, as they come. alone: slots of which each goes by itself."""
+    some: list[Changed] = []
+    events = 0
+    for what in short:
+        if what.slot in alone:
+            yield [what]
+            continue
+        events += len(what.page.events)
+        if some and (len(some) == _MOST or events > _MOST_EVENTS):
+            yield some
+            some, events = [], len(what.page.events)
+        some.append(what)
+    if some:
+        yield some
 
-    Instead of it the error of one that failed, which says nothing of the others.
+
+async def pull_together(
+    tools: Tools, project: Project, several: Sequence[Changed]
+) -> AsyncIterator[tuple[Changed, Pulled]]:
+    """Pulls many calendars, those whose page is short in few statements; gives each, as it is done, with what `pull`
+    gives of it.
+
+    Instead of it the error of one that failed, which says nothing of the others. Nor do they wait for those of which
+    more must be read: these come last.
     """
-    if not all(one.is_short for one in several):
-        return [await _alone(tools, project, one) for one in several]
-    outcomes: dict[int, set[int] | SyncerError] = {}
-    commits: dict[int, PageCommit] = {}
-    alone: list[int] = []
+    done = await _at_once(tools, project, several)
+    for place, outcome in done.items():
+        yield several[place], outcome
+    for place, one in enumerate(several):
+        if place not in done:
+            yield one, await _alone(tools, project, one)
+
+
+async def _at_once(tools: Tools, project: Project, several: Sequence[Changed]) -> dict[int, Pulled]:
+    """What came of those of which nothing more must be read, by their places."""
+    short = {place: one for place, one in enumerate(several) if one.is_short}
     try:
-        found = await page.known_of_each(tools, [(one.calendar.key, one.page.events) for one in several])
+        found = await page.known_of_each(tools, [(one.calendar.key, one.page.events) for one in short.values()])
     except SyncerError as error:
-        return [error] * len(several)
-    for place, (one, known) in enumerate(zip(several, found, strict=True)):
+        return dict.fromkeys(short, error)
+    done: dict[int, Pulled] = {}
+    commits: dict[int, PageCommit] = {}
+    for (place, one), known in zip(short.items(), found, strict=True):
         try:
-            if project.stands(one.calendar.key, one.version):
-                sight = page.sight_of(tools, project, one.calendar, one.page)
-                told = family.tell(one.page.events, known, sight)
-                if told.strangers:
-                    alone.append(place)
-                else:
-                    commits[place] = page.commit_of(one.page, told, known, sight)
+            if not _stands(project, one):
+                done[place] = None
+                continue
+            sight = page.sight_of(tools, project, one.calendar, one.page)
+            told = await page.tell(one.page.events, known, sight)
+            if not told.strangers:
+                commits[place] = page.commit_of(one.page, told, known, sight)
         except SyncerError as error:
-            outcomes[place] = error
-    outcomes |= await _committed(tools, project, several, commits)
-    for place in alone:
-        outcomes[place] = await _alone(tools, project, several[place])
-    return [outcomes.get(place, set()) for place in range(len(several))]
+            done[place] = error
+    standing = {place: commit for place, commit in commits.items() if _stands(project, several[place])}
+    committed = await _committed(tools, project, several, standing)
+    return {place: committed.get(place) for place in commits} | done
 
 
 async def _committed(
@@ -94,13 +128,22 @@ async def _committed(
     for place, outcome in zip(commits, await calendars.commit_pages(tools.database, project.lease, pages), strict=True):
         outcomes[place] = outcome if isinstance(outcome, SyncerError) else set(outcome)
         key = several[place].calendar.key
-        if isinstance(outcome, list) and project.stands(key, several[place].version):
-            project.keep_cursor(key, commits[place].cursor)
+        if _stands(project, several[place]):
+            if isinstance(outcome, list):
+                project.keep_cursor(key, commits[place].cursor)
+        elif isinstance(outcome, list):
+            del outcomes[place]
     return outcomes
 
 
-async def _alone(tools: Tools, project: Project, one: Changed) -> set[int] | SyncerError:
+async def _alone(tools: Tools, project: Project, one: Changed) -> Pulled:
+    if not _stands(project, one):
+        return None
     try:
         return await pull(tools, project, one.calendar, one.page)
     except SyncerError as error:
         return error
+
+
+def _stands(project: Project, one: Changed) -> bool:
+    return project.stands(one.calendar.key, one.version)

@@ -26,7 +26,7 @@ from syncer.model.errors import AlreadyGone, Missing, OperatorError, OutsideErro
 from syncer.rules import compose, decide, parse, series, timing
 from syncer.store import calendars, conferences
 from syncer.store.conferences import Told
-from syncer.sync import write_back
+from syncer.sync import take_back, write_back
 from syncer.sync.desk import Came, Desk
 from syncer.sync.tools import Project, Tools
 
@@ -64,6 +64,8 @@ async def push(tools: Tools, project: Project, what: Push) -> Came:
         await _bury(desk)
     else:
         await _keep(desk, driver, links, reads_back=what.reads_back or _is_unsure(conference))
+        if desk.came.is_gone:
+            await take_back.from_all(desk, links)
     return desk.came
 
 
@@ -82,12 +84,14 @@ async def _keep(desk: Desk, driver: Link, links: Sequence[Link], *, reads_back: 
     before = desk.conference
     desk = desk.having(_revived(before, driver))
     if reads_back:
-        read = await _read_back(desk)
+        # Until it could be read, it stays known who drove it before.
+        last = replace(desk.conference, driver=before.driver, driver_event_id=before.driver_event_id)
+        read = await _read_back(desk.having(last))
         if read is None:
             return
-        desk = read
+        desk = desk.having(replace(read.conference, driver=driver.key, driver_event_id=driver.event_id))
         if _has_drifted(before, desk.conference, _wanted(desk, driver, links)):
-            told = Told("read_back", {"drifted": True})
+            told = Told("read_back", {"handed_on" if _is_handed_on(before, desk.conference) else "drifted": True})
             due = replace(desk.conference, is_in_doubt=False)
             if timing.is_held(desk.failures):
                 due = replace(due, failures=0, next_try_at=None)
@@ -117,17 +121,22 @@ async def _read_back(desk: Desk) -> Desk | None:
 
 
 def _has_drifted(before: Conference, read: Conference, aim: Wanted | None) -> bool:
-    """The provider's own users changed what we left there, nobody knows what came of our last call, or the provider
-    answers again after it had failed for so long that the push was held.
+    """The provider's own users changed what we left there, nobody knows what came of our last call, another event
+    drives it, or the provider answers again after it had failed for so long that the push was held.
 
     Bringing it back needs a version of its own: under the old one the provider would repeat its old answer.
     """
     if aim is None or not compose.changed(aim, read.applied):
         return False
     is_due = before.wanted_version > before.applied_version
-    if timing.is_held(before.failures) and not is_due:
+    if not is_due and (timing.is_held(before.failures) or _is_handed_on(before, read)):
         return True
     return before.is_in_doubt if is_due or read.applied == before.applied else True
+
+
+def _is_handed_on(before: Conference, read: Conference) -> bool:
+    """Time has passed over the driver, and another event says now how the meeting is."""
+    return _last_driver(before) not in (None, _last_driver(read))
 
 
 def _revived(conference: Conference, driver: Link) -> Conference:
@@ -170,14 +179,16 @@ async def _make_so(desk: Desk, aim: Wanted | None) -> tuple[Desk, bool]:
     if not isinstance(outcome, Applied | Replaced):
         await _not_done(desk, outcome, during="updating the meeting")
         return desk, False
-    told = Told(
-        "updated",
-        {
-            "changed": change.changed,
-            "revision": conference.wanted_version,
-            "ms": round((time.monotonic() - began) * 1000),
-        },
-    )
+    detail: dict[str, object] = {
+        "changed": change.changed,
+        "revision": conference.wanted_version,
+        "ms": round((time.monotonic() - began) * 1000),
+    }
+    if conference.meeting is not None:
+        detail["is_join_url_new"] = outcome.meeting.join_url != conference.meeting.join_url
+    if not_held := compose.not_held(aim, outcome.meeting):
+        detail["not_held"] = not_held
+    told = Told("updated", detail)
     after = replace(conference, applied=aim, meeting=outcome.meeting, read_back_at=desk.tools.clock())
     return await desk.settle(after, told), True
 
@@ -284,45 +295,50 @@ async def _is_guarded(desk: Desk) -> bool:
 async def _look_a_last_time(desk: Desk) -> None:
     """Reads the driver's event once more before the meeting is deleted."""
     try:
-        farewell = await _farewell(desk)
+        farewell, event = await _farewell(desk)
     except (OutsideError, OperatorError) as error:
         during = "reading the event a last time"
         await desk.set_back(error, Told("retry", {"reason": str(error), "during": during}), during=during)
         return
+    # Not since a link went only: who brings an event back has all of the grace for it.
+    due_at = desk.conference.delete_after
     match farewell:
         case decide.Farewell.STILL_THERE:
             await _read_calendar_anew(desk)
         case decide.Farewell.ELSEWHERE:
             await _detach(desk, "an event that makes no link of ours may still refer to the meeting")
-        case decide.Farewell.PERHAPS_MOVED if not await _looked_everywhere(desk, desk.conference.delete_after):
+        case decide.Farewell.PERHAPS_MOVED if not await _looked_everywhere(desk, due_at):
             await _wait(desk, "the event may have moved: every calendar of the tenant is looked at first")
-        case decide.Farewell.DELETED if not await _looked_everywhere(desk, desk.conference.strayed_at):
-            await _wait(desk, "another of its events may have moved: every calendar of the tenant is looked at first")
+        case decide.Farewell.DELETED if desk.conference.strayed_at and not await _looked_everywhere(desk, due_at):
+            await _wait(desk, "another of its events may be there: every calendar of the tenant is looked at first")
         case decide.Farewell.PERHAPS_MOVED | decide.Farewell.DELETED:
-            await _delete(desk)
+            cleaned = await take_back.from_last(desk, event)
+            if cleaned is not None:
+                await _delete(cleaned)
         case _:
             assert_never(farewell)
 
 
-async def _farewell(desk: Desk) -> decide.Farewell:
+async def _farewell(desk: Desk) -> tuple[decide.Farewell, Event | None]:
+    """What the driver's event says of its meeting's end, and the event where it was found."""
     conference = desk.conference
     if conference.driver is None or conference.driver_event_id is None:
-        return decide.Farewell.PERHAPS_MOVED
+        return decide.Farewell.PERHAPS_MOVED, None
     calendar = desk.project.calendars.get(conference.driver)
     if calendar is None:
         is_paused = await calendars.has_paused(desk.tools.database, conference.tenant_id)
-        return decide.Farewell.PERHAPS_MOVED if is_paused else decide.Farewell.ELSEWHERE
+        return (decide.Farewell.PERHAPS_MOVED if is_paused else decide.Farewell.ELSEWHERE), None
     try:
         body = await desk.tools.google.get(calendar, conference.driver_event_id)
     except (Missing, AlreadyGone):
-        return decide.Farewell.PERHAPS_MOVED
+        return decide.Farewell.PERHAPS_MOVED, None
     read = parse.event(body, zones=desk.tools.zones)
     if not isinstance(read, Event):
-        return decide.Farewell.ELSEWHERE
+        return decide.Farewell.ELSEWHERE, None
     policy = desk.tenant.policy
     since = desk.tools.clock() - policy.window
     sight = decide.Sight(calendar, policy, sees_details=True, is_repinned=False, since=since, zones=desk.tools.zone)
-    return decide.farewell(read, conference.meeting_id, sight)
+    return decide.farewell(read, conference.meeting_id, sight), read
 
 
 async def _looked_everywhere(desk: Desk, since: datetime | None) -> bool:

@@ -7,7 +7,7 @@ from typing import assert_never
 from msgspec import structs
 
 from syncer.model.calendar import Calendar, Cursor, Event, Link, Page, Policy
-from syncer.rules import decide, family, reading
+from syncer.rules import decide, reading
 from syncer.store import calendars
 from syncer.sync import page, pull
 from syncer.sync.tools import Tools
@@ -59,10 +59,8 @@ async def rehearse(tools: Tools, policy: Policy, calendar: Calendar, tell: Calla
     left = await calendars.left_behind(tools.database, calendar.key, _NEVER)
     named = decided.keys() | set_aside
     orphans = [orphan for orphan in decide.orphans(left, sight.since) if orphan.event_id not in named]
-    found, gone = await page.verified(tools, orphans, sight)
-    known |= {orphan.event_id: orphan for orphan in orphans}
+    found = await page.verified(tools, orphans, sight)
     decided |= await _decided(tools, calendar, found, sight, known)
-    decided |= _by_event(gone)
     return _foreseen(decided, known, entries, len(set_aside))
 
 
@@ -72,7 +70,7 @@ async def _decided(
     """What some entries mean, by event id; `known` gets the links that they have."""
     (found,) = await page.known_of_each(tools, [(calendar.key, events)])
     known |= found.links | {link.event_id: link for links in found.children.values() for link in links}
-    return _by_event(family.tell(events, found, sight).decisions)
+    return _by_event((await page.tell(events, found, sight)).decisions)
 
 
 def _by_event(decisions: Sequence[decide.Decision]) -> dict[str, decide.Decision]:

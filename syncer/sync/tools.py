@@ -91,9 +91,10 @@ class Project:
 
     resting: users (credential, subject) whose writes are refused for now. rests_until: when it may look again, if its
     requests of the day are spent or batches were put off, lost_in_a_row of them. apart: slots of calendars whose look
-    was lost with its batch; the next one goes alone. long_reads: slots that were handed out and wait for a long read.
-    unlisted: tenants whose calendars are still to be listed, whenever they changed. since, revision: as the rows were
-    listed last (`store.roster`).
+    was lost with its batch; the next one goes alone. alone: slots of calendars whose pull has come to no end; the next
+    one goes alone too, so that what breaks it breaks no others'. long_reads: slots that were handed out and wait for a
+    long read. unlisted: tenants whose calendars are still to be listed, whenever they changed. since, revision: as the
+    rows were listed last (`store.roster`).
     """
 
     def __init__(self, tenure: Tenure, cycle_seconds: float) -> None:
@@ -102,6 +103,7 @@ class Project:
         self.calendars = Roster()
         self.tenants: dict[int, Tenant] = {}
         self.apart: set[int] = set()
+        self.alone: set[int] = set()
         self.resting: dict[tuple[str, str | None], Resting] = {}
         self.rests_until: datetime | None = None
         self.lost_in_a_row = 0
@@ -201,6 +203,7 @@ class Project:
         self.calendars.drop(slot)
         self.schedule.drop(slot)
         self.apart.discard(slot)
+        self.alone.discard(slot)
 
     def keep_cursor(self, key: CalendarKey, cursor: Cursor) -> None:
         """The calendar was read as far as this, and is well."""

@@ -41,7 +41,8 @@ class _Try(Value, frozen=True):
     """One event to write back to.
 
     stored: as its row has it. link: as it was read last. failed_rungs: did not work. refusal: of the last of those
-    that Google refused rather than dropped.
+    that Google refused rather than dropped. was_taken: it took one all the same, which counts for the day. was_spoilt:
+    it made a text of its own out of our lines.
     """
 
     stored: Link
@@ -50,6 +51,8 @@ class _Try(Value, frozen=True):
     meeting: Meeting
     failed_rungs: frozenset[str] = frozenset()
     refusal: OutsideError | None = None
+    was_taken: bool = False
+    was_spoilt: bool = False
 
 
 class _Trouble(Value, frozen=True):
@@ -136,13 +139,19 @@ async def _write_back_one(desk: Desk, attempt: _Try) -> None:
             if fresh is None:
                 return
             attempt = fresh
-    if attempt.refusal is not None:
+    if attempt.refusal is not None and not attempt.was_taken:
         raise attempt.refusal.with_traceback(None)
     if attempt.failed_rungs:
-        told = Told(
-            "write_back_refused", {"rungs": sorted(attempt.failed_rungs)}, attempt.link.key, attempt.link.event_id
-        )
-        await _record(desk, attempt, attempt.link.event, told, rung=None)
+        await _record_failed(desk, attempt)
+
+
+async def _record_failed(desk: Desk, attempt: _Try) -> None:
+    link = attempt.link
+    detail: dict[str, object] = {"rungs": sorted(attempt.failed_rungs)}
+    if attempt.was_spoilt:
+        detail["reason"] = "its text does not keep our lines as they are, so it is written to no more"
+    told = Told("write_back_refused", detail, link.key, link.event_id)
+    await _record(desk, attempt, link.event, told, rung=compose.NO_RUNG if attempt.was_spoilt else None)
 
 
 def _next_patch(desk: Desk, attempt: _Try) -> compose.Patch | None:
@@ -169,9 +178,10 @@ async def _patch(desk: Desk, attempt: _Try, patch: compose.Patch) -> tuple[_Step
         return _Step.DONE, attempt
     read = parse.event(body, zones=desk.tools.zones)
     if not isinstance(read, Event):
-        return _Step.UNSAID, failed
+        return _Step.UNSAID, replace(failed, was_taken=True)
     if not compose.is_shown(read, attempt.meeting):
-        return _Step.UNSAID, replace(failed, link=replace(link, event=read))
+        was_spoilt = patch.rung == "description" and compose.is_spoilt(read, link.event)
+        return _Step.UNSAID, replace(failed, link=replace(link, event=read), was_taken=True, was_spoilt=was_spoilt)
     detail: dict[str, object] = {"rung": patch.rung}
     if attempt.failed_rungs:
         detail["refused"] = sorted(attempt.failed_rungs)
@@ -181,9 +191,7 @@ async def _patch(desk: Desk, attempt: _Try, patch: compose.Patch) -> tuple[_Step
 
 
 async def _record(desk: Desk, attempt: _Try, read: Event, told: Told, *, rung: str | None) -> None:
-    # What people changed meanwhile is left to the next pull, or it would never reach the meeting.
-    is_ours_alone = decide.meant(read) == decide.meant(attempt.stored.event)
-    event = read if is_ours_alone else attempt.stored.event
+    event = decide.kept(read, attempt.stored.event)
     today = desk.tools.clock().date()
     lease = desk.project.lease
     await conferences.wrote_back(desk.tools.database, lease, WroteBack(attempt.stored, event, told, rung, today))

@@ -96,6 +96,17 @@ def happened(kind: str, *, calendar: str | None = ANA, organizer: str | None = A
             id="excluded",
         ),
         pytest.param(
+            happened("updated", changed=["overrides"], revision=7, ms=210, not_held=["overrides", "title"]),
+            "Meeting 81 was updated to revision 7 in 0.21 s: single occurrences; nothing written back (its provider "
+            "does not hold the single occurrences and title as wanted).",
+            id="a provider that holds less",
+        ),
+        pytest.param(
+            happened("took_back"),
+            f"Our lines were taken out of event e1 of organizer {ANA}, whose meeting is gone.",
+            id="took back",
+        ),
+        pytest.param(
             happened("wrote_back", rung="conferenceData"),
             f"Event e1 of organizer {ANA} was given what its provider says now (in its conference).",
             id="wrote back",

@@ -96,6 +96,37 @@ def test_a_meeting_read_back_counts_as_it_was_left_unless_it_changed(
     assert compose.held(ours, read) == counts
 
 
+NOT_HELD = [
+    pytest.param(meeting(holds=wanted()), (), id="it holds all"),
+    pytest.param(meeting(), (), id="it does not say"),
+    pytest.param(meeting(holds=CUT), ("title",), id="a title cut short"),
+    pytest.param(meeting(holds=wanted(starts=TOLD_IN_PARIS)), (), id="an instant said otherwise"),
+    pytest.param(meeting(holds=wanted(recurrence=("RRULE:FREQ=DAILY",))), ("recurrence",), id="a rule of its own"),
+]
+
+
+@pytest.mark.parametrize(("left", "names"), NOT_HELD)
+def test_what_a_provider_does_not_hold_is_named(left: Meeting, names: tuple[str, ...]) -> None:
+    assert compose.not_held(wanted(), left) == names
+
+
+SPOILT = [
+    pytest.param({}, False, id="dropped without a word"),
+    pytest.param({"description": "----- MEETING -----"}, True, id="made a text of its own"),
+    pytest.param({"shown": Shown(block="Join: old")}, False, id="ours, but not as we said it"),
+]
+
+
+@pytest.mark.parametrize(("changes", "is_spoilt"), SPOILT)
+def test_lines_that_became_the_users_text_are_not_written_again(changes: dict[str, Any], is_spoilt: bool) -> None:
+    assert compose.is_spoilt(event(**changes), event()) is is_spoilt
+
+
+def test_without_our_block_an_event_has_its_users_text_alone() -> None:
+    assert compose.without_block(event(description="Cake ")).body == (("description", "Cake "),)
+    assert compose.without_block(event(shown=Shown(block="Join: x"))).body == (("description", ""),)
+
+
 def test_a_zone_told_otherwise_is_no_drift() -> None:
     told = wanted(starts=TOLD_IN_PARIS)
     assert compose.held(conference(), meeting(holds=told)) == conference().applied
@@ -194,6 +225,7 @@ LADDERS = [
     pytest.param(showing(), MOVED, LADDER, list(LADDER), id="a new address"),
     pytest.param(showing(), MOVED, ("description",), ["description"], id="what the tenant allows"),
     pytest.param(showing(), MOVED, (), [], id="the tenant allows nothing"),
+    pytest.param(showing("none"), MOVED, LADDER, [], id="no way works"),
     pytest.param(showing("location"), MOVED, LADDER, ["location", "description"], id="the rung that worked"),
     pytest.param(showing("description"), MOVED, LADDER, ["description"], id="the last rung worked"),
     pytest.param(showing("location"), MOVED, ("description",), ["description"], id="that rung is not allowed now"),

@@ -67,7 +67,7 @@ LADDER = [
     pytest.param(MASTER, link(), sight(), Put(MASTER, MEETING_ID, True, True), id="single event made a series"),
     pytest.param(structs.replace(MASTER, solution=None), link(), sight(), SWAPPED, id="... without its meeting"),
     pytest.param(BEGUN_LONG_AGO, None, sight(), Put(BEGUN_LONG_AGO, MEETING_ID, True, True), id="endless"),
-    pytest.param(FINISHED, None, sight(), Pass("e1"), id="a series that is over"),
+    pytest.param(decide.with_end(FINISHED, sight()), None, sight(), Pass("e1"), id="a series that is over"),
     pytest.param(UNREADABLE, None, sight(), Put(UNREADABLE, MEETING_ID, True, True), id="a rule nobody can read"),
     pytest.param(structs.replace(MASTER, solution=None), None, sight(), Pass("e1"), id="series without a meeting"),
     pytest.param(structs.replace(EXCEPTION, solution=MEET), None, sight(), Pass("e1"), id="series of others"),
@@ -129,6 +129,21 @@ def test_a_secondary_calendar_owns_what_names_its_address() -> None:
     ours = calendar(addresses=frozenset({"team@group.test"}))
     assert decide.is_organizers(event(organizer="team@group.test", is_organizer_self=False), ours)
     assert not decide.is_organizers(event(organizer=None, is_organizer_self=False), ours)
+
+
+KEPT = [
+    pytest.param({"shown": SHOWN_BY_US, "etag": '"2"'}, True, id="our own patch alone"),
+    pytest.param({"shown": SHOWN_BY_US, "etag": '"2"', "title": "Renamed"}, False, id="a user's change in it"),
+]
+
+
+@pytest.mark.parametrize(("changes", "is_read_kept"), KEPT)
+def test_what_a_patch_shows_of_peoples_changes_is_left_to_the_next_pull(
+    changes: dict[str, Any], is_read_kept: bool
+) -> None:
+    stored = event(last_ends_at=NOW)
+    kept = decide.kept(event(**changes), stored)
+    assert kept == (event(**changes, last_ends_at=NOW) if is_read_kept else stored)
 
 
 # Which link drives

@@ -171,10 +171,10 @@ class Acted:
     async def _take(self, seen: sweep.Seen) -> set[int]:
         try:
             if isinstance(seen, sweep.Changed):
-                (outcome,) = await pull.pull_together(self.tools, self.project, [seen])
+                (outcome,) = [done async for _, done in pull.pull_together(self.tools, self.project, [seen])]
                 if isinstance(outcome, SyncerError):
                     raise outcome
-                return outcome
+                return outcome or set()
             if isinstance(seen, sweep.Quiet):
                 await sweep.rest(self.tools, self.project, seen)
             else:

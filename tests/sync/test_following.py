@@ -1,9 +1,12 @@
 """A change in a calendar reaches its meeting, whatever people do to the event."""
 
+import json
 from datetime import timedelta
 
 from tests.simulator.google_stage import ANA, BO, CLEO, ROOM
 from tests.sync.stage import GRACE, Acted, Booked, add_tenant, meet
+
+LATER = "2099-12-03T10:30:00Z"
 
 
 async def test_a_new_event_names_its_meeting(stage: Acted) -> None:
@@ -175,3 +178,16 @@ async def test_every_change_outside_is_in_the_history(stage: Acted, booked: Book
     await stage.follow()
     told = [kind for kind in await stage.told() if kind in ("updated", "wrote_back", "deleted")]
     assert told == ["updated", "updated", "wrote_back", "deleted"]
+
+
+async def test_history_tells_what_changed_and_when_it_was_moved_and_no_text(stage: Acted, booked: Booked) -> None:
+    await stage.follow()
+    await stage.edit(booked, summary="Secret", start={"dateTime": "2099-12-03T10:00:00Z"}, end={"dateTime": LATER})
+    await stage.follow()
+    changed = [json.loads(row["detail"]) for row in await stage.rows("history") if row["kind"] == "changed"]
+    updated = [json.loads(row["detail"]) for row in await stage.rows("history") if row["kind"] == "updated"]
+    assert [one["changed"] for one in changed] == [["title", "starts", "ends"]]
+    assert (changed[0]["started"]["at"], changed[0]["starts"]["at"]) == ("2099-12-02T10:00:00Z", "2099-12-03T10:00:00Z")
+    assert (changed[0]["seen_by"], changed[0]["page"]) == ("sweep", 1)
+    assert updated[-1]["is_join_url_new"] is False
+    assert "Secret" not in str(changed + updated)

@@ -7,7 +7,7 @@ import pytest
 from msgspec import structs
 
 from syncer.model.conference import State
-from syncer.model.errors import FencedOut, Unreachable
+from syncer.model.errors import FencedOut, Unreachable, Unreadable
 from syncer.simulator.google import listing
 from syncer.store import conferences
 from syncer.store.conferences import Noted
@@ -166,8 +166,8 @@ async def test_of_calendars_that_are_pulled_together_one_that_fails_fails_alone(
     seen = [await seen_by(stage, one.calendar) for one in booked]
     tokenless = structs.replace(seen[1].page, next_sync_token=None)
     broken = [seen[0], structs.replace(seen[1], page=tokenless), seen[2]]
-    outcomes = await pull.pull_together(stage.tools, stage.project, broken)
-    assert [type(outcome).__name__ for outcome in outcomes] == ["set", "Unreadable", "set"]
+    outcomes = {one.slot: type(done) async for one, done in pull.pull_together(stage.tools, stage.project, broken)}
+    assert outcomes == {seen[0].slot: set, seen[1].slot: Unreadable, seen[2].slot: set}
     assert await links(stage) == {booked[0].event_id, booked[2].event_id}
     assert await stage.look(BO) != set()
 

@@ -16,10 +16,4 @@ CREATE TABLE syncer.exclusion (
     FOREIGN KEY (tenant_id, calendar_id) REFERENCES syncer.calendar ON DELETE CASCADE
 );
 
-DELETE FROM syncer.note WHERE kind = 'series';
-ALTER TABLE syncer.note DROP CONSTRAINT note_kind_check;
-ALTER TABLE syncer.note ADD CONSTRAINT note_kind_check CHECK (kind IN ('set_aside', 'guest'));
--- What was seen of series before this is not known: all of it is read anew. A token of null is a read from the start.
-UPDATE syncer.calendar SET sync_token = NULL, page_token = NULL, is_full_read = true, read_from = NULL;
-
 -- migrate:down

@@ -86,8 +86,8 @@ WHERE l.tenant_id = $1 AND l.calendar_id = $2 AND l.generation < $3;
 -- No two pages are of one calendar, or name one meeting: each row below is of one page alone.
 -- Rows are locked in one order, whoever writes them: leases, calendars, conferences, links, each by its key.
 -- $1 jsonb [{project_id, owner, epoch, tenant_id, calendar_id, sync_token, page_token, generation, is_full_read, read_from,
---            pin, time_zone, sees_details, event_ids}], a page each;
--- $2 links put jsonb [{tenant_id, calendar_id, event_id, meeting_id, event, is_new, is_news, is_users}];
+--            pin, time_zone, sees_details, ends_full_read, event_ids}], a page each;
+-- $2 links put jsonb [{tenant_id, calendar_id, event_id, meeting_id, event, is_new, is_news, is_users, detail}];
 -- $3 links dropped jsonb [{tenant_id, calendar_id, event_id, meeting_id, reason, is_detaching}];
 -- $4 meetings that lose a link to another meeting jsonb [{tenant_id, calendar_id, meeting_id}];
 -- $5 notes jsonb [{tenant_id, calendar_id, event_id, kind, etag, reason}];
@@ -102,9 +102,9 @@ WITH moment AS MATERIALIZED (
     SELECT * FROM ROWS FROM (jsonb_to_recordset($1) AS (
             project_id bigint, owner uuid, epoch bigint, tenant_id bigint, calendar_id bigint, sync_token text,
             page_token text, generation bigint, is_full_read boolean, read_from timestamptz, pin text, time_zone text,
-            sees_details boolean, event_ids text[]))
+            sees_details boolean, ends_full_read boolean, event_ids text[]))
         WITH ORDINALITY AS a(project_id, owner, epoch, tenant_id, calendar_id, sync_token, page_token, generation,
-                             is_full_read, read_from, pin, time_zone, sees_details, event_ids, place)
+                             is_full_read, read_from, pin, time_zone, sees_details, ends_full_read, event_ids, place)
 ), fence AS MATERIALIZED (
     SELECT l.project_id, l.owner, l.epoch FROM syncer.lease l
     WHERE (l.project_id, l.owner, l.epoch) IN (SELECT a.project_id, a.owner, a.epoch FROM asked a)
@@ -117,7 +117,7 @@ WITH moment AS MATERIALIZED (
 ), put AS MATERIALIZED (
     SELECT u.*, p.account_id, p.generation, p.place
     FROM jsonb_to_recordset($2) AS u(tenant_id bigint, calendar_id bigint, event_id text, meeting_id text, event jsonb,
-                                     is_new boolean, is_news boolean, is_users boolean)
+                                     is_new boolean, is_news boolean, is_users boolean, detail jsonb)
     JOIN page p USING (tenant_id, calendar_id)
 ), going AS MATERIALIZED (
     SELECT u.*, p.account_id, p.place
@@ -241,11 +241,20 @@ WITH moment AS MATERIALIZED (
     DELETE FROM syncer.exclusion x USING back b
     WHERE x.tenant_id = b.tenant_id AND x.calendar_id = b.calendar_id AND x.master_id = b.master_id
       AND (b.original_start IS NULL OR x.original_start = b.original_start)
+), outdated AS (
+    -- Of series without a link, what a full read has not seen: should one get a link, all of it is read.
+    DELETE FROM syncer.exclusion x USING page p
+    WHERE p.ends_full_read AND x.tenant_id = p.tenant_id AND x.calendar_id = p.calendar_id
+      AND x.generation < p.generation
+      AND NOT EXISTS (SELECT FROM syncer.link l WHERE l.tenant_id = x.tenant_id AND l.calendar_id = x.calendar_id
+                                                  AND l.event_id = x.master_id)
+      AND NOT EXISTS (SELECT FROM absent a WHERE a.tenant_id = x.tenant_id AND a.calendar_id = x.calendar_id
+                                             AND a.master_id = x.master_id AND a.original_start = x.original_start)
 ), told AS (
     INSERT INTO syncer.history (tenant_id, at, kind, conference_id, calendar_id, event_id, detail)
     SELECT h.tenant_id, moment.at, h.kind, coalesce(r.conference_id, l.conference_id), h.calendar_id, h.event_id, h.detail
     FROM (SELECT p.place, 1 AS part, p.tenant_id, p.calendar_id, p.event_id, p.meeting_id,
-                 CASE WHEN p.is_new THEN 'linked' ELSE 'changed' END AS kind, jsonb '{}' AS detail
+                 CASE WHEN p.is_new THEN 'linked' ELSE 'changed' END AS kind, p.detail
           FROM put p WHERE p.is_users
           UNION ALL
           SELECT g.place, 2, g.tenant_id, g.calendar_id, g.event_id, g.meeting_id,

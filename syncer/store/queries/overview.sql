@@ -143,6 +143,26 @@ FROM syncer.link JOIN syncer.conference USING (tenant_id, conference_id)
 WHERE link.tenant_id = $1 AND calendar_id = $2 AND event -> 'recurrence' <> '[]' AND event ->> 'starts' IS NOT NULL
 ORDER BY event_id
 
+-- name: series_of_conference
+-- The rules of one conference's series, by calendar and event id. $1 tenant_id bigint, $2 conference_id bigint.
+-- Relies on link_of_conference.
+SELECT event_id, meeting_id, event -> 'recurrence' AS lines, event -> 'starts' AS starts, time_zone
+FROM syncer.link JOIN syncer.conference USING (tenant_id, conference_id) JOIN syncer.calendar USING (tenant_id, calendar_id)
+WHERE link.tenant_id = $1 AND conference_id = $2 AND event -> 'recurrence' <> '[]' AND event ->> 'starts' IS NOT NULL
+ORDER BY calendar_id, event_id
+
+-- name: particulars
+-- Who owns a conference's meeting, and what its provider did not hold after the last update. $1 tenant_id bigint,
+-- $2 conference_id bigint. One row; not_held jsonb array or NULL. Relies on meeting_owner_pkey and history_of_conference.
+SELECT owner.slug AS owner, (
+    SELECT h.detail -> 'not_held' FROM syncer.history h
+    WHERE h.tenant_id = c.tenant_id AND h.conference_id = c.conference_id AND h.kind = 'updated'
+    ORDER BY h.at DESC, h.history_id DESC LIMIT 1) AS not_held
+FROM syncer.conference c
+LEFT JOIN syncer.meeting_owner o ON o.account_id = c.account_id AND o.meeting_id = c.meeting_id
+LEFT JOIN syncer.tenant owner ON owner.tenant_id = o.tenant_id
+WHERE c.tenant_id = $1 AND c.conference_id = $2
+
 -- name: clock
 -- The database's own time, and syncer's (they differ on a test cluster only). One row.
 SELECT clock_timestamp() AS real_at, syncer.clock() AS at
