@@ -9,8 +9,13 @@ export UV_SYSTEM_CERTS := 1
 DEMO_ARGUMENTS ?=
 TEST_ARGUMENTS ?=
 BENCH_ARGUMENTS ?=
+SEEDS ?= 200
+FIRST ?= 1
+JOBS ?= 2
+PLANTED ?=
+ROUNDS ?= 100
 
-.PHONY: demo test bench lint format lock node clean
+.PHONY: demo test bench world planted chaos lint format lock node clean
 
 demo: $(VENV)/ready
 	$(BIN)/syncer demo $(DEMO_ARGUMENTS)
@@ -20,6 +25,18 @@ test: lint node
 
 bench: $(VENV)/ready node
 	$(BIN)/python -m bench $(BENCH_ARGUMENTS)
+
+# Random worlds (tests/world), JOBS at once: `make world SEEDS=1000 FIRST=201`.
+world: $(VENV)/ready
+	$(BIN)/python -m tests.world --seeds $(SEEDS) --first $(FIRST) --jobs $(JOBS)
+
+# Bugs that were planted on purpose, and how many worlds it takes to find each; `make planted PLANTED=guard_off` tries one.
+planted: $(VENV)/ready
+	$(BIN)/python -m tests.world.planted $(PLANTED)
+
+# Real workers that are killed (SIGKILL) and frozen while people edit (tests/chaos): `make chaos ROUNDS=1 FIRST=7`.
+chaos: $(VENV)/ready
+	$(BIN)/python -m tests.chaos --rounds $(ROUNDS) --first $(FIRST) --jobs $(JOBS)
 
 lint: $(VENV)/ready
 	$(BIN)/ruff format --check .

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,14 +29,14 @@ from syncer.simulator.demo import latency, remains
 from syncer.simulator.demo.claim import claimed
 from syncer.simulator.demo.latency import Diaries, Followed
 from syncer.simulator.demo.ledger import Ledger
-from syncer.simulator.demo.report import Clearing, Report, Size
+from syncer.simulator.demo.report import OF_SERIES, Clearing, Report, Size
 from syncer.simulator.demo.staging import staged
 from syncer.simulator.demo.wishes import Wishes
 from syncer.simulator.demo.worker import Worker
 from syncer.simulator.google import faults as google_faults
 from syncer.simulator.google import quotas
 from syncer.simulator.judge.verdict import Finding, Standing, Verdict
-from syncer.simulator.people.record import Edit, Kind, Meant, Reference
+from syncer.simulator.people.record import Edit, Kind, Meant, Reference, SeriesKind, kinds_of
 from syncer.store.database import Database
 from tests.waiting import until
 
@@ -68,6 +68,13 @@ def call(title: str, at_ms: float, **more: Any) -> dict[str, Any]:
     return {**entry, "holds": holds, **more}
 
 
+def call_of_series(at_ms: float, **more: Any) -> dict[str, Any]:
+    entry = call("weekly", at_ms)
+    lines = {"timezone": "Europe/Paris", "recurrence": ["RRULE:FREQ=WEEKLY;COUNT=3"], "overrides": [], "further": []}
+    entry["holds"] |= lines | more
+    return entry
+
+
 async def watch(worker: Worker) -> None:
     while True:
         worker.check()
@@ -93,7 +100,7 @@ def report(*, standing: Standing = Standing.RIGHT, edits: tuple[Edit, ...] = ())
 @pytest.mark.parametrize(
     ("wish", "word"),
     [
-        pytest.param({"edits": 9}, "--edits", id="fewer edits than kinds"),
+        pytest.param({"edits": 30}, "--edits", id="fewer edits than kinds"),
         pytest.param({"calendars": 1}, "--calendars", id="nowhere to move to"),
         pytest.param({"tenants": 0}, "--tenants", id="no tenant"),
         pytest.param({"exports": (EXPORT,) * 7}, "more files than calendars", id="too many files"),
@@ -128,11 +135,46 @@ def test_a_deletion_runs_to_the_call_that_deletes() -> None:
 
 
 def test_a_kind_that_never_happened_fails_the_demo() -> None:
-    all_kinds = tuple(Edit(kind, WHERE, "m1", 1.0, 2.0) for kind in Kind)
+    all_kinds = tuple(Edit(kind, WHERE, "m1", 1.0, 2.0) for kind in kinds_of(with_series=True))
 
     assert report(edits=all_kinds).is_good
     assert not report(edits=all_kinds[1:]).is_good
     assert report(edits=all_kinds[1:]).missing == ["create"]
+
+
+def test_every_kind_of_edit_of_series_is_told_in_one_row() -> None:
+    told = [kind for kinds in OF_SERIES.values() for kind in kinds]
+
+    assert sorted(told) == sorted(SeriesKind)
+
+
+def test_an_edit_of_an_instance_runs_to_the_call_that_has_it_and_a_cancellation_to_the_one_without() -> None:
+    series = replace(meant("weekly"), recurrence=("RRULE:FREQ=WEEKLY;COUNT=3",))
+    original = {"dateTime": "2026-12-08T10:00:00+01:00", "timeZone": "Europe/Paris"}
+    ends = {"dateTime": "2026-12-08T11:00:00+01:00", "timeZone": "Europe/Paris"}
+    one = replace(meant("weekly"), master=WHERE, original=original, starts=original, ends=ends)
+    renamed_one = replace(one, title="this time")
+    there = Reference(WHERE.tenant, WHERE.calendar_id, "e1_2")
+    edits = [
+        Edit(SeriesKind.CREATE_SERIES, WHERE, "m1", 10.0, 11.0, None, series),
+        Edit(SeriesKind.RENAME_INSTANCE, there, "m1", 20.0, 21.0, None, renamed_one),
+        Edit(SeriesKind.CANCEL_INSTANCE, there, "m1", 30.0, 31.0, was=renamed_one),
+    ]
+    instead = {
+        "original_start": "2026-12-08T09:00:00Z",
+        "start": "2026-12-08T09:00:00Z",
+        "end": "2026-12-08T10:00:00Z",
+        "title": "this time",
+    }
+    diary = [
+        call_of_series(15.0),
+        call_of_series(26.0, overrides=[instead]),
+        call_of_series(37.0, recurrence=[*series.recurrence, "EXDATE;TZID=Europe/Paris:20261208T100000"]),
+    ]
+
+    found = latency.measure(edits, Diaries((), diary))
+
+    assert [one.latency_ms for one in found] == [4.0, 5.0, 6.0]
 
 
 def test_every_kind_of_fault_that_a_simulator_knows_strikes_in_a_demo_and_has_words() -> None:
@@ -167,7 +209,7 @@ def test_a_wrong_meeting_fails_the_demo_and_its_edit_does_not_follow() -> None:
 
     assert not found.converged
     assert found.as_json()["wrong"] == 1
-    assert next(tally for tally in found.tallies() if tally.kind is Kind.RENAME).following == 0
+    assert next(tally for tally in found.tallies() if tally.name == Kind.RENAME).following == 0
 
 
 async def test_a_worker_that_ends_by_itself_is_told_with_its_last_words(tmp_path: Path) -> None:
@@ -330,8 +372,8 @@ async def _ask(dsn: str, meeting_id: str) -> dict[str, Any] | None:
 @pytest.mark.parametrize(
     "options",
     [
-        pytest.param(["--kill-workers", "--edits", "24", "--seed", "5"], id="workers killed"),
-        pytest.param(["--ics", str(EXPORT), "--edits", "36", "--seed", "6"], id="through the time of an export"),
+        pytest.param(["--kill-workers", "--edits", "44", "--seed", "5"], id="workers killed"),
+        pytest.param(["--ics", str(EXPORT), "--edits", "56", "--seed", "6"], id="through the time of an export"),
     ],
 )
 def test_every_meeting_follows_and_nothing_stays_behind(

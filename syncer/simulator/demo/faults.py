@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from asyncio import sleep
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
 from syncer.simulator.demo.kinds import BATCHES, CALLS, CHANGES, GOOGLE, HEAVY_PATCH, QUOTAS, VENDOR
@@ -131,9 +131,9 @@ class Weather:
         await self._wait(has_struck)
         self.slowing = 0.0
         await self._arm(pending)
-        # One after the other it would wait longer each time.
+        # A calendar that fails again before it was well would wait longer each time.
         entries = (await self.town.google("GET", "diary?after=0"))["entries"]
-        await self._looked(since=entries[-1]["n"])
+        await self._looked(since=entries[-1]["n"], calendars={place.calendar_id for place in self.town.world.places})
 
     async def expire_tokens(self) -> None:
         """The service's access tokens end now; people's go on."""
@@ -167,20 +167,28 @@ class Weather:
         while not await is_so() and time.monotonic() < deadline:  # noqa: ASYNC110 (another process)
             await sleep(_POLL_SECONDS)
 
-    async def _looked(self, *, since: int, seconds: float = _PATIENCE_SECONDS) -> None:
-        """Wait until the service has looked at a calendar after that entry of the diary, but not for ever."""
+    async def _looked(
+        self, *, since: int, calendars: Set[str] = frozenset(), seconds: float = _PATIENCE_SECONDS
+    ) -> None:
+        """Wait until the service has looked at a calendar, or at all these, after that entry of the diary.
+
+        But not for ever.
+        """
 
         async def has_looked() -> bool:
             entries = (await self.town.google("GET", f"diary?after={since}"))["entries"]
-            return any(_is_good_look(entry) for entry in entries)
+            seen = {entry["calendar_id"] for entry in entries if _is_good_look(entry)}
+            return bool(seen) and calendars <= seen
 
         await self._wait(has_looked, seconds)
 
     async def calm(self) -> None:
-        """Nothing strikes by chance any more."""
+        """Nothing strikes by chance any more; a call about a change that has not been lost or doubled still will be."""
         self.slowing = 0.0
         await self._set_chance({})
-        await self.town.vendor("PUT", "faults", {"chance": {}, "next": {}, "changes": {"chance": {}, "next": {}}})
+        happened = (await self.town.vendor("GET", "faults"))["changes"]["happened"]
+        changes = {"chance": {}, "next": dict.fromkeys(_left(happened, CHANGES), 1)}
+        await self.town.vendor("PUT", "faults", {"chance": {}, "next": {}, "changes": changes})
 
     async def end(self) -> None:
         """No more faults."""

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
-from syncer.simulator.people.record import Edit, Json, Kind, Meant, SeriesKind
+from syncer.simulator.judge import series
+from syncer.simulator.judge.series import Occurrence
+from syncer.simulator.people.occasions import SPLITS
+from syncer.simulator.people.record import AnyKind, Edit, Json, Kind, Meant, SeriesKind
 from syncer.simulator.people.world import instant
+
+_WITHOUT_CALL: frozenset[AnyKind] = frozenset({Kind.UNDELETE, SeriesKind.UNDELETE_SERIES, SeriesKind.DECLINE})
+"""The meeting is as it was: there is no call to wait for."""
+_OF_TIMES: frozenset[AnyKind] = SPLITS | {SeriesKind.MOVE_SERIES}
+_ABOUT = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +49,10 @@ def measure(edits: Sequence[Edit], diaries: Diaries) -> list[Followed]:
     found = []
     for place, edit in enumerate(edits):
         accepted_ms = _accepted_ms(edit, people.get(edit.where.event_id, ()))
-        later = [other for other in edits[place:] if other.meeting_id == edit.meeting_id]
+        later = [other for other in edits[place:] if _is_followed_by(edit, other)]
         if edit.kind is Kind.CHANGE_AT_PROVIDER:
             shown_ms = _first(write_backs.get(edit.where.event_id, ()), edit.sent_ms)
-        elif edit.where.event_id in copies or isinstance(edit.kind, SeriesKind):
-            # Of series nothing is measured: one call may answer many edits of it.
+        elif edit.where.event_id in copies or edit.kind in _WITHOUT_CALL:
             shown_ms = None
         else:
             shown_ms = _shown_ms(edit, later, calls.get(edit.meeting_id, ()), accepted_ms)
@@ -82,9 +89,8 @@ def _first(entries: Iterable[Json], after_ms: float) -> float | None:
 
 
 def _shown_ms(edit: Edit, later: Sequence[Edit], calls: Iterable[Json], accepted_ms: float) -> float | None:
-    if edit.kind is Kind.UNDELETE:
-        # The meeting is as it was: there is no call to wait for.
-        return None
+    if edit.was is not None:
+        return _first((call for call in calls if _is_without(call, edit.was)), accepted_ms)
     is_gone = edit.meant is None or edit.meant.meeting_id is None
     fitting = [call for call in calls if _is_gone(call) if is_gone] or [
         call for call in calls for other in later if other.meant is not None and _holds(call, other, other.meant)
@@ -96,15 +102,51 @@ def _is_gone(call: Json) -> bool:
     return bool(call["action"] == "delete")
 
 
+def _is_followed_by(edit: Edit, other: Edit) -> bool:
+    """Whether a later edit says what this one said, or itself. Those of series speak of a part of a meeting only."""
+    of_series = isinstance(edit.kind, SeriesKind) or isinstance(other.kind, SeriesKind)
+    return other.meeting_id == edit.meeting_id and (not of_series or other.where == edit.where)
+
+
+def _is_without(call: Json, was: Meant) -> bool:
+    """Whether a call left the meeting without an occurrence that was taken out of it."""
+    starts = _meant_moment(was.starts)
+    return call["holds"] is not None and all(found[0] != starts for found in _occurrences(call["holds"], was))
+
+
+def _occurrences(held: Json, meant: Meant) -> list[Occurrence]:
+    """Those of a meeting about the time of an event."""
+    at = instant(meant.starts, "UTC")
+    try:
+        return series.held(held, "UTC", (at - _ABOUT, at + _ABOUT))
+    except series.Unjudgeable:
+        return []
+
+
 def _holds(call: Json, edit: Edit, meant: Meant) -> bool:
     """Whether a call left the meeting as the person meant it."""
-    held: Mapping[str, object] | None = call["holds"]
-    return held is not None and (
+    held: Json | None = call["holds"]
+    if held is None:
+        return False
+    if meant.master is not None:
+        # An instance, of its series' meeting or of one of its own.
+        one = (_meant_moment(meant.starts), _meant_moment(meant.ends), " ".join((meant.title or "").split()))
+        return one in _occurrences(held, meant)
+    is_further = edit.kind in _OF_TIMES and any(_has_times(further, meant) for further in held.get("further", []))
+    return is_further or (
         held["title"] == meant.title
         and held["organizer"] == edit.where.calendar_id
         and held["attendee_count"] == meant.guests
-        and _moment(str(held["start"])) == _meant_moment(meant.starts)
+        and _has_times(held, meant)
+    )
+
+
+def _has_times(held: Json, meant: Meant) -> bool:
+    """Whether a meeting, or a further series of it, begins, ends and repeats as meant; exclusions may be added."""
+    return (
+        _moment(str(held["start"])) == _meant_moment(meant.starts)
         and _moment(str(held["end"])) == _meant_moment(meant.ends)
+        and {*meant.recurrence} <= {*held.get("recurrence", [])}
     )
 
 

@@ -17,7 +17,7 @@ from syncer.simulator.demo.faults import Weather
 from syncer.simulator.demo.kinds import KILLED
 from syncer.simulator.demo.latency import Diaries
 from syncer.simulator.demo.report import Clearing, Report, Size
-from syncer.simulator.demo.staging import FURNITURE, GRACE, Stage
+from syncer.simulator.demo.staging import FURNITURE, GRACE, SERIES, Stage
 from syncer.simulator.demo.trouble import Trouble
 from syncer.simulator.demo.wishes import Audience
 from syncer.simulator.judge.rules import Meeting
@@ -33,9 +33,9 @@ from syncer.simulator.people.world import instant
 
 CLEARED = 25
 MOST_JUMPS, LEAST_JUMPS, EDITS_A_JUMP = 12, 3, 12
-_EDITING_SECONDS = 5.0
+_EDITING_SECONDS = 4.0
 _LONGEST_PACE_SECONDS = 1.0
-_POLL_SECONDS = 0.25
+_POLL_SECONDS = 0.1
 _TELL_SECONDS = 0.1
 _MAKING = CREATIONS | {Kind.DUPLICATE, SeriesKind.DUPLICATE_SERIES} | SPLITS
 CHANGES_PATH = "/v1/conferences/changes"
@@ -105,7 +105,7 @@ async def perform(stage: Stage, audience: Audience) -> Report:
     """The whole run, and what came of it. Raises OperatorError when the worker ends by itself."""
     started = time.monotonic()
     world, wishes = stage.town.world, stage.wishes
-    script = plan(world.places, wishes.edits, wishes.seed, with_series=wishes.with_series)
+    script = plan(world.places, wishes.edits, wishes.seed, with_series=True)
     crowd = Crowd(world, script, wishes.seed, lambda _: None)
     run = Run(stage, audience, crowd, Weather(stage.town), Verdict({}, ()))
     crowd.on_edit = lambda _: audience.count(len(world.record.edits))
@@ -198,8 +198,12 @@ async def _furnish(run: Run) -> None:
     run.audience.tell("Furnishing the calendars")
     for place in stage.town.world.places:
         export = stage.exports.get(place.calendar_id)
-        found = list(export.events) if export else settling.furnished(stage.town.world, place, FURNITURE, seed)
+        found = list(export.events) if export else _furniture(run, place, seed)
         await _load(run, place, found)
+
+
+def _furniture(run: Run, place: Place, seed: str) -> list[Json]:
+    return settling.furnished(run.stage.town.world, place, FURNITURE, seed, series=SERIES)
 
 
 async def _load(run: Run, place: Place, events: Sequence[Json]) -> None:
@@ -275,13 +279,13 @@ async def _complete(run: Run) -> None:
             await run.stage.worker.start()
         person = run.crowd.person(places[number % len(places)].calendar_id)
         for kind in kinds or [Kind.CHANGE_AT_PROVIDER, Kind.RENAME]:
-            await run.crowd.act(person, kind)
+            await run.crowd.act(person, kind, run.crowd.others(person, kind))
         await run.quiet("Making up for what has not happened yet")
 
 
 def _missing_kinds(run: Run) -> list[AnyKind]:
     made = {edit.kind for edit in run.stage.town.world.record.edits}
-    return [kind for kind in kinds_of(with_series=run.stage.wishes.with_series) if kind not in made]
+    return [kind for kind in kinds_of(with_series=True) if kind not in made]
 
 
 async def _count_faults(run: Run) -> None:
@@ -340,7 +344,6 @@ async def _report(run: Run, seconds: float, unsettled: str | None) -> Report:
         told=await _told(run),
         seconds=seconds,
         unsettled=unsettled,
-        kinds=kinds_of(with_series=stage.wishes.with_series),
     )
 
 

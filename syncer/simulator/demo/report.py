@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -12,14 +12,30 @@ from syncer.simulator.demo.latency import Diaries, Followed
 from syncer.simulator.ics import Skipped
 from syncer.simulator.judge.rules import Meeting
 from syncer.simulator.judge.verdict import Finding, Standing, Verdict
-from syncer.simulator.people.record import AnyKind, Json, Kind
+from syncer.simulator.people.occasions import SPLITS
+from syncer.simulator.people.record import AnyKind, Json, Kind, SeriesKind, kinds_of
+
+OF_SERIES: Mapping[str, Set[AnyKind]] = {
+    "new series": {SeriesKind.CREATE_SERIES, SeriesKind.GAIN_CONFERENCE, SeriesKind.MEET_ONCE},
+    "change series": {SeriesKind.RENAME_SERIES, SeriesKind.MOVE_SERIES},
+    "move series calendar": {SeriesKind.MOVE_SERIES_CALENDAR},
+    "this and following": SPLITS,
+    "change instance": {SeriesKind.RENAME_INSTANCE, SeriesKind.MOVE_INSTANCE, SeriesKind.SHORTEN_INSTANCE},
+    "take instance out": {SeriesKind.SWAP_INSTANCE, SeriesKind.CANCEL_INSTANCE},
+    "restore instance": {SeriesKind.RESTORE_INSTANCE},
+    "duplicate series": {SeriesKind.DUPLICATE_SERIES},
+    "delete series": {SeriesKind.DELETE_SERIES},
+    "undelete series": {SeriesKind.UNDELETE_SERIES},
+    "decline": {SeriesKind.DECLINE},
+}
+"""The kinds of edits of series that are told together, by what they are called in the report."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """One kind of edit: how many there were, how many of their meetings follow, and how fast."""
+    """Edits of one kind or of kinds alike: how many there were, how many of their meetings follow, and how fast."""
 
-    kind: AnyKind
+    name: str
     edits: int
     following: int
     latencies_ms: tuple[float, ...]
@@ -63,7 +79,7 @@ class Report:
     told: Mapping[Meeting, Json]
     seconds: float
     unsettled: str | None
-    kinds: Sequence[AnyKind] = tuple(Kind)
+    kinds: Sequence[AnyKind] = kinds_of(with_series=True)
 
     @property
     def converged(self) -> bool:
@@ -84,16 +100,17 @@ class Report:
         return self.converged and not self.missing
 
     def tallies(self) -> list[Tally]:
-        """One for each kind of edit, in the order in which kinds are named."""
-        return [self._tally(kind) for kind in self.kinds]
+        """One for each kind of edit of single events, and one for what is alike of series."""
+        singles = [self._tally(kind.value.replace("_", " "), {kind}) for kind in Kind]
+        return singles + [self._tally(name, kinds) for name, kinds in OF_SERIES.items()]
 
-    def _tally(self, kind: AnyKind) -> Tally:
-        own = [followed for followed in self.followed if followed.edit.kind is kind]
+    def _tally(self, name: str, kinds: Set[AnyKind]) -> Tally:
+        own = [followed for followed in self.followed if followed.edit.kind in kinds]
         standings = [
             self.verdict.standings.get((one.edit.where.tenant, one.edit.meeting_id), Standing.RIGHT) for one in own
         ]
         times = tuple(one.latency_ms for one in own if one.latency_ms is not None)
-        return Tally(kind, len(own), sum(standing is Standing.RIGHT for standing in standings), times)
+        return Tally(name, len(own), sum(standing is Standing.RIGHT for standing in standings), times)
 
     def _told(self, finding: Finding) -> Json | None:
         return self.told.get((finding.tenant, finding.meeting_id))

@@ -31,8 +31,8 @@ from syncer.store.database import Database
 from syncer.store.tenants import NewCalendar, NewTenant
 
 GRACE = timedelta(seconds=2)
-FURNITURE = 4
-"""Events on a calendar that no file fills."""
+FURNITURE, SERIES = 4, 1
+"""Single events and series on a calendar that no file fills."""
 _REASONS = 3
 _READ_BACK_SECONDS = 2.0
 _READ_BACKS_A_SECOND = 200
@@ -100,9 +100,7 @@ async def staged(wishes: Wishes, settings: Settings, tell: Callable[[str], None]
             stack.push_async_callback(ledger.restore_clock, before)
             clock.set(ics.earliest_at(exports.values()) - timedelta(days=1))
             await ledger.set_clock(clock.now())
-        town = await stack.enter_async_context(
-            towns.built(places, clock=clock, seed=wishes.seed, with_series=wishes.with_series)
-        )
+        town = await stack.enter_async_context(towns.built(places, clock=clock, seed=wishes.seed, with_series=True))
         await _enrol(ledger, town, folder)
         environment = _environment(dsn, town, folder) | _read_back(wishes, exports)
         worker = Worker(environment, folder / "worker.log")
@@ -208,7 +206,9 @@ def _keep(folder: Path, name: str, text: str) -> None:
 
 def _read_back(wishes: Wishes, exports: Mapping[str, Export]) -> dict[str, str]:
     """How often each meeting is read back: as often as so many meetings allow."""
-    meetings = sum(export.singles for export in exports.values()) + FURNITURE * wishes.tenants * wishes.calendars
+    meetings = (
+        sum(export.singles for export in exports.values()) + (FURNITURE + SERIES) * wishes.tenants * wishes.calendars
+    )
     return {"SYNCER_READ_BACK_SECONDS": f"{max(_READ_BACK_SECONDS, meetings / _READ_BACKS_A_SECOND):.1f}"}
 
 

@@ -12,7 +12,7 @@ from syncer.simulator.people.script import FIRST, SERIES_FIRST
 
 @dataclass(frozen=True, slots=True)
 class Wishes:
-    """How large a demo is, and how rough. calendars: per tenant. with_series: whether people edit series too."""
+    """How large a demo is, and how rough. calendars: per tenant."""
 
     exports: tuple[Path, ...] = ()
     tenants: int = 2
@@ -20,7 +20,6 @@ class Wishes:
     edits: int = 60
     seed: int = 1
     is_killing: bool = False
-    with_series: bool = False
 
     def __post_init__(self) -> None:
         """Raises OperatorError for what makes no demo."""
@@ -28,7 +27,7 @@ class Wishes:
             raise OperatorError("--tenants must be from 1 to 200.", exit_code=2)
         if not 2 <= self.calendars <= 200:
             raise OperatorError("--calendars must be from 2 to 200: events move between two of a tenant.", exit_code=2)
-        least = len(FIRST) + (len(SERIES_FIRST) if self.with_series else 0)
+        least = len(FIRST) + len(SERIES_FIRST)
         if not least <= self.edits <= 100_000:
             raise OperatorError(f"--edits must be from {least} to 100000: one of each kind at least.", exit_code=2)
         if len(self.exports) > self.tenants * self.calendars:

@@ -75,6 +75,14 @@ class Worker:
         except TimeoutError:
             await _end(process, signal.SIGKILL)
 
+    def freeze(self) -> None:
+        """SIGSTOP: it stands still where it is, and knows nothing of it."""
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """SIGCONT: it goes on, if it stood still."""
+        self._signal(signal.SIGCONT)
+
     def check(self) -> None:
         """Raises OperatorError with the end of its log when it ended by itself."""
         if self._process is not None and self._process.returncode is not None:
@@ -97,6 +105,10 @@ class Worker:
         handle, name = tempfile.mkstemp(prefix="syncer-worker-", suffix=".log")
         os.close(handle)
         return Path(shutil.copy(self.log_path, name))
+
+    def _signal(self, bell: signal.Signals) -> None:
+        if self._process is not None and self._process.returncode is None:
+            self._process.send_signal(bell)
 
     def _let_go(self) -> Process | None:
         """From here on its end is our doing, however late we learn of it."""

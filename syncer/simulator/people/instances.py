@@ -30,7 +30,8 @@ async def act(person: Person, kind: SeriesKind, where: Reference) -> Edit:
     if edit.where != one:
         person.world.record.remove(one, edit.sent_ms)
     # The meeting that the edit is about, also where this instance has left it.
-    return replace(edit, meeting_id=str(series.meeting_id or ""))
+    was = meant if kind is SeriesKind.SWAP_INSTANCE else None
+    return replace(edit, meeting_id=str(series.meeting_id or ""), was=was)
 
 
 def meant_of(person: Person, where: Reference, row: Json) -> Meant:
@@ -72,7 +73,7 @@ async def cancel(person: Person, one: Reference, meant: Meant) -> Edit:
     sent_ms = now_ms()
     await person.google.call("DELETE", event_path(one.calendar_id, one.event_id), query={"sendUpdates": "all"})
     person.world.record.call_off(one, meant, sent_ms)
-    return Edit(SeriesKind.CANCEL_INSTANCE, one, str(meant.meeting_id), sent_ms, now_ms())
+    return Edit(SeriesKind.CANCEL_INSTANCE, one, str(meant.meeting_id), sent_ms, now_ms(), was=meant)
 
 
 async def restore(person: Person, where: Reference) -> Edit:

@@ -135,6 +135,7 @@ class Edit:
 
     sent_ms, answered_ms: monotonic; the server took it between them. etag: of the event after it, None where the
     answer has none. meant: how the event should be now, None when it should be gone or only the meeting changed.
+    was: how an instance was meant that this took out of its series' meeting.
     """
 
     kind: AnyKind
@@ -144,6 +145,7 @@ class Edit:
     answered_ms: float
     etag: str | None = None
     meant: Meant | None = None
+    was: Meant | None = None
 
 
 @dataclass(slots=True)

@@ -44,11 +44,26 @@ WEIGHTS: dict[AnyKind, float] = {
 }
 
 SERIES_WEIGHTS: dict[AnyKind, float] = {
-    **dict.fromkeys(SeriesKind, 2.0),
-    SeriesKind.CREATE_SERIES: 4.0,
+    SeriesKind.CREATE_SERIES: 2.0,
+    SeriesKind.GAIN_CONFERENCE: 1.0,
+    SeriesKind.MEET_ONCE: 1.0,
+    SeriesKind.RENAME_SERIES: 3.0,
+    SeriesKind.MOVE_SERIES: 2.0,
+    SeriesKind.MOVE_SERIES_CALENDAR: 0.5,
+    SeriesKind.RENAME_INSTANCE: 2.0,
+    SeriesKind.MOVE_INSTANCE: 4.0,
+    SeriesKind.SHORTEN_INSTANCE: 2.0,
+    SeriesKind.SWAP_INSTANCE: 1.0,
+    SeriesKind.CANCEL_INSTANCE: 4.0,
+    SeriesKind.RESTORE_INSTANCE: 1.0,
+    SeriesKind.SPLIT_API: 0.5,
+    SeriesKind.SPLIT_API_BARE: 0.5,
+    SeriesKind.SPLIT_UI: 1.0,
+    SeriesKind.SPLIT_UI_BARE: 0.5,
+    SeriesKind.DUPLICATE_SERIES: 0.5,
     SeriesKind.DELETE_SERIES: 1.0,
-    SeriesKind.UNDELETE_SERIES: 1.0,
-    SeriesKind.MOVE_SERIES_CALENDAR: 1.0,
+    SeriesKind.UNDELETE_SERIES: 0.5,
+    SeriesKind.DECLINE: 2.0,
 }
 
 Script = dict[str, deque[AnyKind]]

@@ -13,6 +13,7 @@ from syncer.simulator.people import edits
 from syncer.simulator.people.edits import Person
 from syncer.simulator.people.faces import PEOPLE, calendar_path
 from syncer.simulator.people.record import Json, Place, Reference
+from syncer.simulator.people.series import new_series
 from syncer.simulator.people.world import PLACEHOLDER_TITLE, World
 
 _AT_ONCE = 8
@@ -86,9 +87,10 @@ async def _with_meeting(world: World, place: Place, event: Json, limit: Semaphor
     return {**kept, "conferenceData": world.conference_data(meeting)}
 
 
-def furnished(world: World, place: Place, count: int, seed: str) -> list[Json]:
-    """So many ordinary events as a calendar has before anything happens, ids and all."""
+def furnished(world: World, place: Place, count: int, seed: str, *, series: int = 0) -> list[Json]:
+    """So many single events, and so many series, as a calendar has before anything happens, ids and all."""
     person = Person(world, place, random.Random(f"{seed}:{place.calendar_id}"))
     created = world.now().isoformat()
     fixed = {"created": created, "organizer": {"email": place.calendar_id}}
-    return [{**edits.new_event(person), "id": edits.new_id(person.chance), **fixed} for _ in range(count)]
+    bodies = [edits.new_event for _ in range(count)] + [new_series for _ in range(series)]
+    return [{**body(person), "id": edits.new_id(person.chance), **fixed} for body in bodies]

@@ -1,0 +1,138 @@
+"""Coming to rest: no more faults, everything is waited for, and what is due later comes at once, by the clock."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+
+from tests.world.stage import READ_BACK_SECONDS, Stage
+
+_SECONDS = 60.0
+_IDLE_SECONDS = 3.0
+_POLL_SECONDS = 0.005
+_CALM_POLLS = 5
+_TURN = timedelta(seconds=READ_BACK_SECONDS * 1.5)
+_PENDING = """
+SELECT coalesce(bool_or(at <= syncer.clock()), false) AS is_due, min(at) FILTER (WHERE at > syncer.clock()) AS next_at,
+       string_agg(what, ', ') AS what
+FROM (
+    SELECT 'a push of ' || meeting_id AS what,
+           CASE WHEN state = 'leaving' AND wanted_version = applied_version AND NOT is_in_doubt
+                THEN greatest(delete_after, next_try_at) ELSE coalesce(next_try_at, '-infinity') END AS at
+    FROM syncer.conference WHERE wanted_version > applied_version OR is_in_doubt OR state = 'leaving'
+    UNION ALL
+    SELECT 'a reading of ' || meeting_id, coalesce(next_try_at, '-infinity') FROM syncer.conference
+    WHERE state = 'live' AND wanted_version = applied_version AND NOT is_in_doubt
+      AND $2 AND (read_back_at IS NULL OR read_back_at <= $1 OR next_try_at IS NOT NULL)
+    UNION ALL
+    SELECT 'a look at ' || google_id, coalesce(next_look_at, '-infinity') FROM syncer.calendar
+    WHERE failures > 0 OR page_token IS NOT NULL OR sync_token IS NULL
+) AS pending
+"""
+
+
+class Restless(Exception):
+    """The world did not come to rest in time. The message says what was still to be done."""
+
+
+async def rest(stage: Stage, *, reads_back: bool = True) -> None:
+    """Let all be done that is to be done, then stop the worker. Raises Restless.
+
+    reads_back: ask providers how their meetings are, too.
+    """
+    await _heal(stage)
+    stage.worker.gate.is_reading_back = reads_back
+    deadline = time.monotonic() + _SECONDS
+    before = -1
+    while (done := await _done_outside(stage)) != before:
+        before = done
+        await _round(stage, deadline, reads_back=reads_back)
+    stage.worker.gate.is_reading_back = False
+    stage.worker.gate.shut()
+
+
+async def _heal(stage: Stage) -> None:
+    await stage.town.google("PUT", "faults", {"chance": {}, "next": {}})
+    await stage.town.vendor("PUT", "faults", {"chance": {}, "next": {}})
+    for place in stage.places:
+        if place.calendar_id in stage.lost:
+            await stage.share(place, "writer")
+    stage.lost.clear()
+    await wake(stage)
+    stage.worker.gate.let_go()
+    stage.worker.gate.open()
+
+
+async def wake(stage: Stage) -> None:
+    """Workers that were stopped go on where they stood; they find out that they serve nothing any more, and end."""
+    while len(stage.workers) > 1:
+        zombie = stage.workers[0]
+        zombie.outlive_leases()
+        zombie.gate.let_go()
+        zombie.gate.open()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_IDLE_SECONDS):
+                while zombie.is_at_work or zombie.projects:  # noqa: ASYNC110 (another worker)
+                    await asyncio.sleep(_POLL_SECONDS)
+        stage.workers.remove(zombie)
+        stage.late += zombie.gate.late
+        await zombie.kill()
+
+
+async def _round(stage: Stage, deadline: float, *, reads_back: bool) -> None:
+    """Everything is looked at, read back and pushed once; so much later that all of it is due."""
+    await stage.jump(_TURN)
+    since = stage.town.clock.now()
+    rescues, calm = stage.worker.rescues, 0
+    while True:
+        (pending,) = await stage.fetch(_PENDING, since, reads_back)
+        if stage.worker.task.done():
+            raise Restless(f"The worker ended by itself: {_end(stage)}")
+        if time.monotonic() > deadline:
+            raise Restless(f"There is still to be done after {_SECONDS:.0f} s: {pending['what'] or 'a look'}")
+        is_seen, next_at = _seen(stage, since)
+        # What a row says may be ahead of what was done: events are written to after their meeting's row.
+        if pending["what"] is None and is_seen and stage.worker.rescues >= rescues + 2 and not stage.worker.is_pushing:
+            return
+        # Calendars are looked at all the time: that the worker is at work does not mean that it has anything to do.
+        calm = 0 if pending["is_due"] else calm + 1
+        if calm >= _CALM_POLLS or (calm and not stage.worker.is_at_work):
+            await _pass(stage, [at for at in (pending["next_at"], next_at) if at is not None])
+        await asyncio.sleep(_POLL_SECONDS)
+
+
+def _seen(stage: Stage, since: datetime) -> tuple[bool, datetime | None]:
+    """Every calendar was looked at since then; else, when the next one is due that waits for its time."""
+    worker, now = stage.worker, stage.town.clock.now()
+    unseen = worker.unseen(since.timestamp())
+    waiting = [at for at in unseen if at < math.inf]
+    resting = [project.rests_until for project in worker.projects if project.is_resting(now)]
+    times = [until for until in resting if until is not None]
+    if waiting and not resting:
+        times.append(datetime.fromtimestamp(min(waiting), UTC))
+    return bool(worker.projects) and not unseen, min(times, default=None)
+
+
+async def _pass(stage: Stage, times: list[datetime]) -> None:
+    """The clock goes on to the first of these, if all of them are far enough away."""
+    soon = stage.town.clock.now() + timedelta(seconds=0.2)
+    if times and min(times) > soon:
+        await stage.jump(min(times) - stage.town.clock.now() + timedelta(seconds=0.1))
+
+
+async def _done_outside(stage: Stage) -> int:
+    """How much the workers have changed at both servers."""
+    google = (await stage.town.google("GET", "diary?after=0"))["entries"]
+    vendor = (await stage.town.vendor("GET", "diary?after=0"))["entries"]
+    patches = [entry for entry in google if entry["actor"] == "client" and entry.get("change")]
+    applied = [entry for entry in vendor if entry["face"] == "webhook" and entry["applied"]]
+    return len(patches) + len(applied)
+
+
+def _end(stage: Stage) -> str:
+    with suppress(asyncio.CancelledError, asyncio.InvalidStateError):
+        return repr(stage.worker.task.exception())
+    return "cancelled"

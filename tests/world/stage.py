@@ -1,0 +1,203 @@
+"""The stage of one world: both servers over HTTP, a database of its own, people, and the workers that serve them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import asyncpg
+
+from syncer.model.calendar import Matcher, Policy
+from syncer.settings import Settings
+from syncer.simulator.clock import SimulatedClock
+from syncer.simulator.conferencing import ConferencingSimulator
+from syncer.simulator.demo import town as towns
+from syncer.simulator.demo.town import SOLUTION, Town
+from syncer.simulator.google import GoogleSimulator
+from syncer.simulator.people import settling
+from syncer.simulator.people.edits import now_ms
+from syncer.simulator.people.record import Meant, Place, Reference
+from syncer.simulator.serve import serving
+from syncer.store import tenants
+from syncer.store.database import Database
+from syncer.store.tenants import NewCalendar, NewTenant
+from tests.simulator.watching import Watcher
+from tests.world import worker as workers
+from tests.world.worker import Worker
+
+TENANTS, CALENDARS, EVENTS, SERIES = 2, 2, 1, 1
+GRACE = timedelta(minutes=10)
+GUARD_CALENDAR, GUARD_TENANT = 3, 6
+"""So few, for a world is small: more deletions than these wait for a person."""
+POLICY = Policy(
+    matchers=(Matcher(solution_type="addOn", solution_name=SOLUTION),),
+    grace=GRACE,
+    guard_calendar_count=GUARD_CALENDAR,
+    guard_calendar_percent=0,
+    guard_tenant_count=GUARD_TENANT,
+    guard_tenant_percent=0,
+)
+ROBOT = "robot@{tenant}.test"
+"""Whom the service acts as: people lose no access of their own when it loses its."""
+READ_BACK_SECONDS = 0.2
+_SLOW_SECONDS = 0.05
+
+
+@dataclass(slots=True)
+class Stage:
+    """One world.
+
+    workers: the last one serves, those before it are stopped and do not know that their lease is another's.
+    jumps: (monotonic ms, shift in s) since when the clock was set off so far. lost: calendars the service cannot see.
+    interruptions: how often a worker or a connection ended in the middle, so that it may not know what it did.
+    late: changes outside that workers began after their leases. bin: deleted events with how they were meant, and when.
+    """
+
+    seed: int
+    dsn: str
+    town: Town
+    watcher: Watcher
+    settings: Settings
+    admin: asyncpg.Connection
+    workers: list[Worker] = field(default_factory=list)
+    jumps: list[tuple[float, float]] = field(default_factory=list)
+    lost: set[str] = field(default_factory=set)
+    interruptions: int = 0
+    late: list[str] = field(default_factory=list)
+    bin: list[tuple[Reference, Meant, datetime]] = field(default_factory=list)
+    born: int = 0
+
+    @property
+    def worker(self) -> Worker:
+        """The one that serves."""
+        return self.workers[-1]
+
+    @property
+    def places(self) -> tuple[Place, ...]:
+        """All calendars."""
+        return self.town.world.places
+
+    async def add_worker(self) -> None:
+        """Another worker, stopped when it has taken the project over: whoever had the lease is gone or stopped."""
+        self.born += 1
+        made = await workers.begin(self.settings, self.dsn, self.seed * 1000 + self.born)
+        made.set_clock(self.town.clock.shift)
+        self.workers.append(made)
+        owner = None
+        # Once is not always enough: a renewal of the worker before may still have been on its way.
+        while owner != made.supervisor._ownership.owner:
+            await self.admin.execute("UPDATE syncer.lease SET until = syncer.clock() - interval '1 second'")
+            made.gate.open(until="after take")
+            await made.gate.stopped()
+            owner = await self.admin.fetchval("SELECT owner FROM syncer.lease")
+
+    async def jump(self, span: timedelta) -> None:
+        """It is so much later for everybody."""
+        shift = self.town.clock.shift + span
+        await self.admin.execute("UPDATE syncer.test_clock SET shift = $1", shift)
+        # Whoever serves would have renewed its lease meanwhile.
+        await self.admin.execute("UPDATE syncer.lease SET until = until + $1", span)
+        self.town.clock.shift = shift
+        for worker in self.workers:
+            worker.set_clock(shift)
+        self.jumps.append((now_ms(), shift.total_seconds()))
+
+    async def share(self, place: Place, role: str) -> None:
+        """What the service may do on a calendar."""
+        body = {"user": ROBOT.format(tenant=place.tenant), "role": role}
+        await self.town.google("PUT", f"calendars/{place.calendar_id}/acl", body)
+
+    async def fetch(self, sql: str, *arguments: object) -> list[Any]:
+        """Rows of this world's database, asked for beside the workers."""
+        return list(await self.admin.fetch(sql, *arguments))
+
+
+@asynccontextmanager
+async def staged(seed: int, dsn: str, folder: Path) -> AsyncIterator[Stage]:
+    """A furnished world with one worker that has not done anything yet. dsn: of a fresh database with our schema."""
+    slugs = [f"tenant-{number}" for number in range(1, TENANTS + 1)]
+    async with AsyncExitStack() as stack:
+        admin = await asyncpg.connect(dsn)
+        stack.push_async_callback(admin.close)
+        await admin.execute("INSERT INTO syncer.test_clock DEFAULT VALUES")
+        places = towns.places(slugs, CALENDARS, {})
+        watcher = Watcher(requests=True)
+        town = await _town(stack, places, seed, watcher)
+        stage = Stage(seed, dsn, town, watcher, _settings(town, folder), admin)
+        await _enrol(stage, folder)
+        for place in places:
+            await settle(stage, place, EVENTS, f"{seed}:furniture", series=SERIES)
+        await town.google("PUT", "faults", {"settings": {"slow_seconds": _SLOW_SECONDS}})
+        await town.vendor("PUT", "faults", {"slow_seconds": _SLOW_SECONDS})
+        try:
+            await stage.add_worker()
+            yield stage
+        finally:
+            for worker in stage.workers:
+                await worker.kill()
+
+
+async def _town(stack: AsyncExitStack, places: tuple[Place, ...], seed: int, watcher: Watcher) -> Town:
+    """A town as demos have it, where each call of the worker and its answer is held against Google's own document."""
+    clock = SimulatedClock()
+    google = GoogleSimulator(clock, seed, witness=watcher).application()
+    google_root = await stack.enter_async_context(serving(google))
+    vendor_root = await stack.enter_async_context(serving(ConferencingSimulator(clock, seed).application()))
+    session = await stack.enter_async_context(aiohttp.ClientSession())
+    town = await towns._peopled(places, session, (google_root, vendor_root), clock)
+    town.world.with_series = True
+    return town
+
+
+async def settle(stage: Stage, place: Place, count: int, seed: str, *, series: int = 0) -> None:
+    """Put so many single events, and so many series, with meetings on a calendar."""
+    world = stage.town.world
+    await settling.settle(world, stage.town.back, place, settling.furnished(world, place, count, seed, series=series))
+
+
+async def _enrol(stage: Stage, folder: Path) -> None:
+    """The service's own user may write on all calendars of its tenant."""
+    async with Database.opened(stage.dsn, connections=1) as database:
+        await tenants.add_project(database, "main")
+        for slug, account in stage.town.accounts.items():
+            grant = await stage.town.google("POST", "users", {"email": ROBOT.format(tenant=slug)})
+            (folder / f"{slug}.google").write_text(json.dumps(grant))
+            (folder / f"{slug}.vendor").write_text(account["webhook_secret"])
+            await tenants.add_tenant(database, _tenant(slug, account["webhook_url"]))
+            for place in [place for place in stage.places if place.tenant == slug]:
+                await stage.share(place, "writer")
+                await tenants.add_calendar(database, slug, NewCalendar(place.calendar_id))
+
+
+def _tenant(slug: str, webhook_url: str) -> NewTenant:
+    return NewTenant(
+        slug=slug,
+        project="main",
+        credential=f"file:{slug}.google",
+        provider_credential=f"file:{slug}.vendor",
+        provider_settings={"url": webhook_url},
+        policy=POLICY,
+    )
+
+
+def _settings(town: Town, folder: Path) -> Settings:
+    """Short rhythms; a lease that does not run out while a worker is stopped, unless it is aged."""
+    return Settings(
+        google_api_root=town.google_root,
+        token_uris=(f"{town.google_root}token",),
+        credentials_folder=folder,
+        private_networks=(ip_network("127.0.0.0/8"),),
+        cycle_seconds=0.04,
+        relist_seconds=0.1,
+        rescue_seconds=0.02,
+        read_back_seconds=READ_BACK_SECONDS,
+        lease_seconds=300,
+        request_seconds=5,
+    )
