@@ -28,9 +28,11 @@ from syncer.model.conference import (
     Gone,
     Meeting,
     Outcome,
+    Override,
     Rejected,
     Replaced,
     Retry,
+    Series,
     Stale,
     Wanted,
 )
@@ -153,12 +155,17 @@ async def test_an_update_carries_the_whole_wanted_state(room: Room) -> None:
 @pytest.mark.parametrize("name", Wanted.__struct_fields__)
 async def test_no_part_of_what_is_wanted_is_left_out(room: Room, name: str) -> None:
     other_at = When(at=datetime(2026, 12, 2, 9, 0, tzinfo=UTC))
-    other = Wanted("Other", "Other", other_at, other_at, "UTC", "bo@example.test", 9, ("RRULE:FREQ=DAILY",))
+    overrides = (Override("2026-12-03T09:00:00Z", other_at, other_at, "Other", None),)
+    half = Series(other_at, other_at, "UTC", ("RRULE:FREQ=DAILY",), overrides)
+    other = Wanted(
+        *("Other", "Other", other_at, other_at, "UTC", "bo@example.test", 9, ("RRULE:FREQ=DAILY",), overrides, (half,))
+    )
     sent = []
     for wanted in (WANTED, structs.replace(WANTED, **{name: getattr(other, name)})):
         await room.provider.apply(structs.replace(UPDATE, wanted=wanted))
         sent.append(room.vendor.asked["data"]["wanted"])
-    assert len({key for key in sent[0] if sent[0][key] != sent[1][key]}) == 1
+    assert len({key for key in sent[1] if sent[0].get(key) != sent[1][key]}) == 1
+    jsonschema.validate(room.vendor.asked, schema("request"))
 
 
 async def test_an_all_day_meeting_has_dates(room: Room) -> None:

@@ -19,6 +19,9 @@ LEAST: dict[AnyKind, int] = {
     SeriesKind.SWAP_INSTANCE: 3,
     SeriesKind.CANCEL_INSTANCE: 3,
     SeriesKind.DUPLICATE_SERIES: 1,
+    # One that is over makes no new link, and rightly so.
+    SeriesKind.MOVE_SERIES_CALENDAR: 1,
+    SeriesKind.UNDELETE_SERIES: 1,
     **dict.fromkeys(SPLITS, 3),
 }
 """How many occurrences a series must have ahead for such an edit."""
