@@ -23,7 +23,7 @@ log = structlog.get_logger()
 STALL_SECONDS = 0.010
 _IDLE_SECONDS, _BUSY_SECONDS = 0.020, 0.004
 # So many looks at a loop that waits make it idle: one that works waits now and then.
-_LOOKS_TO_IDLE = 50
+_LOOKS_TO_IDLE = 5
 _TELL_SECONDS = 60.0
 _FRAMES = 3
 _OURS = str(Path(__file__).parents[1])
