@@ -20,6 +20,7 @@ from syncer.simulator.conferencing.changes import Mishap
 from syncer.simulator.conferencing.faults import Fault
 from syncer.simulator.google import GoogleSimulator
 from syncer.simulator.google.faults import KINDS
+from syncer.simulator.google.notifying import Notifying
 from syncer.simulator.google.quotas import Limits
 from syncer.simulator.google.switches import Switches
 
@@ -122,6 +123,8 @@ def test_the_programs_of_the_simulators_page_find_what_they_look_for(tmp_path: P
     assert "rate_limit_exceeded" in printed
     assert "429\n" in printed
     assert '"batch_limit":50' in printed
+    assert re.search(r"message 1 sync\nmessage \d+ exists\n", printed)
+    assert '"loss":0.05,"duplicate":0.0' in printed
     for told in ('"action":"create"', '"title":"Planning"'):
         assert told in printed
 
@@ -150,6 +153,7 @@ def routes(application: web.Application) -> set[str]:
         pytest.param(lambda: set(KINDS), id="faults"),
         pytest.param(lambda: {field.name for field in fields(Switches)}, id="settings"),
         pytest.param(lambda: {field.name for field in fields(Limits)}, id="limits"),
+        pytest.param(lambda: set(Notifying.__struct_fields__), id="settings of notifications"),
         pytest.param(lambda: {*Fault, *Mishap}, id="faults of the conferencing system"),
     ],
 )

@@ -1,17 +1,17 @@
-// Google's client for Node, unchanged, at a simulated Google. Standard input: {"root": …, "grant": an authorized user}.
-// Standard output: what came of each step.
+// Google's client for Node, unchanged, at a simulated Google. Standard input: {"root": …, "grant": an authorized
+// user, "address": where messages are taken}. Standard output: what came of each step.
 import {readFileSync} from 'node:fs';
 
 import {auth, calendar} from '@googleapis/calendar';
 
-const {root, grant} = JSON.parse(readFileSync(0, 'utf8'));
+const {root, grant, address} = JSON.parse(readFileSync(0, 'utf8'));
 const user = new auth.OAuth2({
   clientId: grant.client_id,
   clientSecret: grant.client_secret,
   endpoints: {oauth2TokenUrl: grant.token_uri},
 });
 user.setCredentials({refresh_token: grant.refresh_token});
-const {events, calendarList} = calendar({version: 'v3', auth: user, rootUrl: root});
+const {channels, events, calendarList} = calendar({version: 'v3', auth: user, rootUrl: root});
 const calendarId = 'primary';
 
 const listed = async query => {
@@ -46,6 +46,11 @@ await events.delete({calendarId, eventId: goes});
 const again = await refused(events.delete({calendarId, eventId: goes}));
 const second = await listed({syncToken: first.syncToken});
 const third = await listed({syncToken: second.syncToken});
+const wanted = {id: 'c-1', type: 'web_hook', address, token: 'k=9f2c'};
+const {data: opened} = await events.watch({calendarId, requestBody: wanted});
+const taken = await refused(events.watch({calendarId, requestBody: wanted}));
+await events.patch({calendarId, eventId, requestBody: {location: 'Room 3'}});
+const stopped = (await channels.stop({requestBody: {id: opened.id, resourceId: opened.resourceId}})).status;
 
 console.log(
   JSON.stringify({
@@ -55,6 +60,7 @@ console.log(
     again,
     changed: second.found.map(event => [event.id === eventId ? 'one' : 'two', event.status]),
     quiet: third.found,
+    watched: [opened.kind, opened.token, Number(opened.expiration) > Date.now(), taken, stopped],
     nonsense: await refused(events.list({calendarId, syncToken: 'nonsense'})),
     calendars: (await calendarList.list()).data.items.map(entry => entry.summary),
   })

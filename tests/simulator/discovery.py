@@ -36,7 +36,7 @@ REASONS: dict[int, dict[str, str]] = {
         "syncTokenWithRequestRestrictions": "global",
         "timeRangeEmpty": "calendar",
     },
-    401: {"authError": "global", "required": "global"},
+    401: {"authError": "global", "push.webhookUrlUnauthorized": "global", "required": "global"},
     403: {
         "accessNotConfigured": "usageLimits",
         "dailyLimitExceeded": "usageLimits",

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from tests.simulator.google_stage import ANA, a_stage
+from tests.simulator.ears import a_listened_stage, quiet, settle
+from tests.simulator.google_stage import ANA
 
 HERE = Path(__file__).parents[1] / "node"
 IS_THERE = shutil.which("node") is not None and (HERE / "node_modules" / "ready").exists()
@@ -34,10 +35,13 @@ async def node(words: Sequence[str], given: object) -> Any:
 
 @pytest.mark.skipif(not IS_THERE, reason="There is no Node with Google's client here; `make node` installs the client.")
 async def test_it_lists_follows_and_changes_a_calendar() -> None:
-    async with a_stage() as stage:
+    async with a_listened_stage() as (stage, ear):
         grant = await stage.control("POST", "users", {"email": ANA})
+        # The script stops its channel without waiting for what the channel brings.
+        await settle(stage, after_stop=2)
 
-        found = await node(["calendar.mjs"], {"root": stage.root, "grant": grant})
+        found = await node(["calendar.mjs"], {"root": stage.root, "grant": grant, "address": ear.address})
+        await quiet(stage)
 
     assert found == {
         "listed": ["one", "two", "three"],
@@ -46,6 +50,8 @@ async def test_it_lists_follows_and_changes_a_calendar() -> None:
         "again": [410, "deleted"],
         "changed": [["one", "confirmed"], ["two", "cancelled"]],
         "quiet": [],
+        "watched": ["api#channel", "k=9f2c", True, [400, "channelIdNotUnique"], 204],
         "nonsense": [400, "invalid"],
         "calendars": [ANA, "Room"],
     }
+    assert ear.states("c-1") == ["sync", "exists"]

@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator
 from contextlib import closing, contextmanager
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -14,11 +15,13 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from google.auth.exceptions import RefreshError
 from google.oauth2.credentials import Credentials as UserCredentials
 from google.oauth2.service_account import Credentials as AccountCredentials
+from googleapiclient.channel import new_webhook_channel, notification_from_headers
 from googleapiclient.discovery import build, build_from_document
 from googleapiclient.errors import HttpError
 from googleapiclient.http import BatchHttpRequest
 
 from tests.simulator import discovery
+from tests.simulator.ears import an_ear, quiet
 from tests.simulator.google_stage import ANA, BO, END, ROOM, START, Stage, a_stage
 
 SCOPES = ("https://www.googleapis.com/auth/calendar",)
@@ -212,6 +215,29 @@ async def test_its_batch_answers_each_call_by_itself(stage: Stage, key: dict[str
     assert answers["a get with spaces + more"] == (event, None)
     assert answers["insert"][0]["organizer"]["email"] == ROOM
     assert {name: error.status_code for name, (_, error) in answers.items() if error} == {"stale": 412, "missing": 404}
+
+
+async def test_it_watches_a_calendar_and_stops_any_channel_of_its_account(stage: Stage, key: dict[str, Any]) -> None:
+    async with an_ear() as ear:
+        until = datetime(2100, 1, 1)  # noqa: DTZ001 (the client takes no other)
+        channel = new_webhook_channel(ear.address, token="k=9f2c", expiration=until, params={"ttl": "60"})
+        with closing(client(stage, account(key))) as ana, closing(client(stage, account(key, BO))) as bo:
+            channel.update(await run(ana.events().watch(calendarId="primary", body=channel.body())))
+            await ear.until(1)
+            await run(ana.events().insert(calendarId="primary", body=BODY))
+            await ear.until(2)
+            with refused(400, "channelIdNotUnique"):
+                await run(bo.events().watch(calendarId="primary", body=channel.body()))
+            assert await run(bo.channels().stop(body=channel.body())) == ""
+            await run(ana.events().insert(calendarId="primary", body=BODY))
+            await quiet(stage)
+
+    notifications = [notification_from_headers(channel, heard.headers) for heard in ear.heard]  # type: ignore[no-untyped-call]
+    assert [each.state for each in notifications] == ["sync", "exists"]
+    assert {each.resource_id for each in notifications} == {channel.resource_id}
+    assert {each.resource_uri for each in notifications} == {channel.resource_uri}
+    with closing(client(stage, account(key))) as ana, refused(404, "notFound"):
+        await run(ana.channels().stop(body={"id": "unknown", "resourceId": channel.resource_id}))
 
 
 # The client leaves the connection open on which a batch renews its token.

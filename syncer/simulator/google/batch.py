@@ -53,8 +53,10 @@ class Batches:
         except Refusal as refusal:
             return await self._turned_away(request, outer, replies.refused(refusal))
         answers = await self._carried_out(calls)
-        reply = self._reply(outer, ids, answers)
-        return await self._exchange.send(request, outer, reply, [answer.entry for answer in answers])
+        greetings = [greeting for answer in answers for greeting in answer.greetings]
+        async with self._stage.messages.around(greetings):
+            reply = self._reply(outer, ids, answers)
+            return await self._exchange.send(request, outer, reply, [answer.entry for answer in answers])
 
     def _calls(self, outer: Asked) -> tuple[list[Asked], list[str]]:
         """The calls of a batch and the Content-IDs of their answers. Raises Refusal for one that cannot be taken."""

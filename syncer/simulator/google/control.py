@@ -90,6 +90,7 @@ class Control:
             raise Wrong(str(unloadable)) from unloadable
         note = Note("POST", request.path, kind="load", status=200, actor="people", calendar_id=calendar_id)
         self._stage.diary.write(note)
+        self._stage.messages.commit()
         return {"loaded": count, "change_number": self._stage.world.number}
 
     async def split(self, request: web.Request) -> Json:
@@ -104,6 +105,7 @@ class Control:
         note.event_id = master.resource["id"]
         note.marks = {"change": True, "etag": master.etag, "change_number": world.number}
         self._stage.diary.write(note)
+        self._stage.messages.commit()
         return render.event(calendar, made, View())
 
     async def clock(self, _: web.Request) -> Json:

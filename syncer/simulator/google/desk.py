@@ -11,6 +11,7 @@ from syncer.simulator.google import refusals, replies, selection
 from syncer.simulator.google.diary import Note
 from syncer.simulator.google.faces import METHODS, Answer, Call, Method, Stage
 from syncer.simulator.google.grants import Access, Grants
+from syncer.simulator.google.messages import Message
 from syncer.simulator.google.parameters import Query
 from syncer.simulator.google.quotas import Usage
 from syncer.simulator.google.refusals import Refusal
@@ -20,15 +21,21 @@ from syncer.simulator.google.routes import Routes
 from syncer.simulator.google.times import Json
 
 Witness = Callable[[Asked, Reply], None]
+UNCHANGING = ("events.watch", "channels.stop")
+"""Methods that change no calendar, though they are no GET."""
 READ_HEADERS = ("if-match", "x-simulator-people", "x-simulator-add-on")
 
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """An answer, and its entry in the diary, to which more may be noted."""
+    """An answer, and its entry in the diary, to which more may be noted.
+
+    greetings: the sync message of a channel that it opened, to be sent with it.
+    """
 
     reply: Reply
     entry: Json
+    greetings: list[Message]
 
 
 @dataclass(slots=True)
@@ -61,7 +68,8 @@ class Desk:
         note.status = reply.status
         if self._witness is not None:
             self._witness(asked, reply)
-        return Answered(reply, self._stage.diary.write(note))
+        entry = self._stage.diary.write(note)
+        return Answered(reply, entry, self._stage.messages.commit())
 
     def refused(self, refusal: Refusal) -> Reply:
         """The answer to a call that is refused; one that is refused for load may say how long to wait."""
@@ -78,7 +86,8 @@ class Desk:
         note.calendar_id, note.event_id = path.get("calendarId"), path.get("eventId")
         access = self._access(method, asked, note)
         query = Query(asked.query, method.name)
-        written = set() if _reads(asked) else _calendars(access, path, query)
+        is_writing = not _reads(asked) and method.name not in UNCHANGING
+        written = _calendars(access, path, query) if is_writing else set()
         if not asked.is_from_people:
             self._charge(method, asked, access, written)
             reply = self._fault(note)
@@ -86,7 +95,7 @@ class Desk:
                 return reply
         selected = selection.read(query.text("fields")) if query.has("fields") else {}
         headers = {name: asked.headers[name] for name in READ_HEADERS if name in asked.headers}
-        call = Call(self._stage, access.subject, path, query, headers, asked.body, note)
+        call = Call(self._stage, access, path, query, headers, asked.body, note)
         if turn is not None:
             self._check_turn(turn, access, written)
         return _written(method.face(call), selected, asked.headers.get("if-none-match") if _reads(asked) else None)

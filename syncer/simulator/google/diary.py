@@ -14,8 +14,8 @@ ENTRIES_KEPT = 400_000
 
 @dataclass(slots=True)
 class Note:
-    """What one request comes to; filled in while it is answered. kind: "api", "edit", "token", "load"
-    or "batch", which is one that was refused as a whole.
+    """What one request comes to; filled in while it is answered. kind: "api", "edit", "token", "load", "batch", which
+    is one that was refused as a whole, or "notification", which the simulator itself sends (status 0: no answer).
     """
 
     method: str

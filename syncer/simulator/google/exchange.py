@@ -42,7 +42,7 @@ class Exchange:
 
     def _cut(self, body: bytes, entries: Sequence[Json]) -> str | None:
         """The fault that strikes this answer; a lost one is one of which something was done."""
-        is_change = any(entry.get("change") for entry in entries)
+        is_change = any(entry.get("change") or entry.get("channel_id") for entry in entries)
         for kind, applies in (("lost_answer", is_change), ("cut_body", bool(body))):
             if applies and self._stage.faults.strikes(kind):
                 for entry in entries:

@@ -22,10 +22,13 @@ from syncer.simulator.google import (
     refusals,
     render,
 )
+from syncer.simulator.google.channels import Opener
 from syncer.simulator.google.diary import Diary, Note
 from syncer.simulator.google.edits import Writing
 from syncer.simulator.google.faults import Faults
+from syncer.simulator.google.grants import Access
 from syncer.simulator.google.listing import ListQuery
+from syncer.simulator.google.messages import Messages
 from syncer.simulator.google.parameters import Query
 from syncer.simulator.google.quotas import Quotas
 from syncer.simulator.google.render import View
@@ -43,6 +46,7 @@ class Stage:
     faults: Faults
     diary: Diary
     quotas: Quotas
+    messages: Messages
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +54,17 @@ class Call:
     """One request, read: path holds the path's parameters, headers the few that matter, in lower case."""
 
     stage: Stage
-    subject: str
+    access: Access
     path: Mapping[str, str]
     query: Query
     headers: Mapping[str, str]
     body: bytes
     note: Note
+
+    @property
+    def subject(self) -> str:
+        """The acting user."""
+        return self.access.subject
 
     @property
     def is_from_people(self) -> bool:
@@ -222,6 +231,24 @@ def move_event(call: Call) -> Answer:
     return _changed(call, source, left, role)
 
 
+def watch_events(call: Call) -> Answer:
+    """`events.watch`: opens a channel; its sync message is sent with the answer."""
+    calendar, _ = call.calendar("freeBusyReader")
+    messages, body = call.stage.messages, call.json()
+    channel = messages.channels.open(calendar.id, Opener.of(call.access), body)
+    messages.greet(channel)
+    call.note.marks["channel_id"] = channel.id
+    return Answer(channel.answer())
+
+
+def stop_channel(call: Call) -> Answer:
+    """`channels.stop`."""
+    channel = call.stage.messages.channels.stop(Opener.of(call.access), call.json())
+    call.note.calendar_id = channel.calendar_id
+    call.note.marks["channel_id"] = channel.id
+    return Answer(None, 204)
+
+
 def get_calendar(call: Call) -> Answer:
     """`calendars.get`."""
     calendar, _ = call.calendar("freeBusyReader")
@@ -302,6 +329,8 @@ METHODS: tuple[Method, ...] = (
     Method("events.update", "PUT", _EVENT, grants.WRITE_SCOPES, update_event),
     Method("events.delete", "DELETE", _EVENT, grants.WRITE_SCOPES, delete_event),
     Method("events.move", "POST", _EVENT + "/move", grants.WRITE_SCOPES, move_event),
+    Method("events.watch", "POST", _CALENDAR + "/events/watch", grants.READ_SCOPES, watch_events),
+    Method("channels.stop", "POST", "/channels/stop", grants.KNOWN_SCOPES, stop_channel),
     Method("calendars.get", "GET", _CALENDAR, grants.LIST_SCOPES, get_calendar),
     Method("calendars.clear", "POST", _CALENDAR + "/clear", grants.WRITE_SCOPES, clear_calendar),
     Method("calendarList.list", "GET", "/users/me/calendarList", grants.LIST_SCOPES, list_calendars),

@@ -37,8 +37,8 @@ _WRITE = _SENT | {
     "supportsAttachments",
 }
 _PAGED = frozenset({"maxResults", "pageToken", "showDeleted", "syncToken"})
-BY_METHOD: dict[str, frozenset[str]] = {
-    "events.list": _READ
+_LISTED = (
+    _READ
     | _PAGED
     | {
         "eventTypes",
@@ -52,7 +52,11 @@ BY_METHOD: dict[str, frozenset[str]] = {
         "timeMax",
         "timeMin",
         "updatedMin",
-    },
+    }
+)
+BY_METHOD: dict[str, frozenset[str]] = {
+    "events.list": _LISTED,
+    "events.watch": _LISTED,
     "events.get": _READ,
     "events.instances": _READ | {"maxResults", "originalStart", "pageToken", "showDeleted", "timeMax", "timeMin"},
     "events.insert": _WRITE - {"alwaysIncludeEmail"},

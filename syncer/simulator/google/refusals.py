@@ -12,6 +12,7 @@ CALENDAR_REASONS = frozenset(
         "cannotChangeOrganizerOfInstance",
         "forbiddenForNonOrganizer",
         "fullSyncRequired",
+        "pushNotSupportedForRequestedResource",
         "requiredAccessLevel",
         "timeRangeEmpty",
         "updatedMinTooLongAgo",
@@ -31,6 +32,7 @@ class Refusal(Exception):
         self.message = message
         self.where = where
         self.headers: dict[str, str] = {}
+        """Further headers of that answer."""
 
     def body(self) -> dict[str, Any]:
         """Google's error envelope."""
@@ -69,7 +71,9 @@ def unknown_parameter(name: str) -> Refusal:
 
 def unauthenticated() -> Refusal:
     """No access token, or one that is unknown or over."""
-    return Refusal(401, "authError", "Invalid Credentials", where="header:Authorization")
+    refusal = Refusal(401, "authError", "Invalid Credentials", where="header:Authorization")
+    refusal.headers["WWW-Authenticate"] = 'Bearer realm="https://accounts.google.com/", error="invalid_token"'
+    return refusal
 
 
 def scope_missing() -> Refusal:
@@ -165,3 +169,34 @@ def use_limit_exceeded() -> Refusal:
 def bad_batch(message: str) -> Refusal:
     """A batch as a whole that cannot be taken."""
     return Refusal(400, "badRequest", f"Failed to parse batch request, error: {message}.")
+
+
+def push_not_supported() -> Refusal:
+    """The calendar is of a kind that cannot be watched."""
+    message = "Push notifications are not supported by this resource."
+    return Refusal(400, "pushNotSupportedForRequestedResource", message)
+
+
+def channel_not_unique(channel_id: str) -> Refusal:
+    """The project has, or had, a channel with this id."""
+    return Refusal(400, "channelIdNotUnique", f"Channel id {channel_id} not unique")
+
+
+def channel_not_found(channel_id: str, project: str) -> Refusal:
+    """There is no such channel, or it is none of the caller's, or it is over."""
+    return Refusal(404, "notFound", f"Channel '{channel_id}' not found for project '{project}'")
+
+
+def webhook_not_https(address: str) -> Refusal:
+    """Messages would go over plain HTTP."""
+    return Refusal(400, "push.webhookUrlNotHttps", f"WebHook callback must be HTTPS: {address}")
+
+
+def webhook_unauthorized(address: str) -> Refusal:
+    """Messages would go to an address that the project may not use."""
+    return Refusal(401, "push.webhookUrlUnauthorized", f"Unauthorized WebHook callback channel: {address}")
+
+
+def invalid_ttl(value: object) -> Refusal:
+    """A channel would end before it begins, or nobody knows when."""
+    return invalid(f"Invalid ttl value for channel {value}")

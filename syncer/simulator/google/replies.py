@@ -40,8 +40,6 @@ class Reply:
         headers = {} if self.status in BODILESS else {"Content-Type": self.content_type}
         if self.etag:
             headers["ETag"] = self.etag
-        if self.status == 401:
-            headers["WWW-Authenticate"] = 'Bearer realm="https://accounts.google.com/", error="invalid_token"'
         return headers | dict(self.more)
 
 

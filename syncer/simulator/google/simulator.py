@@ -10,14 +10,17 @@ from aiohttp import web
 from syncer.simulator.clock import SimulatedClock
 from syncer.simulator.google import batch, requests
 from syncer.simulator.google.batch import Batches
+from syncer.simulator.google.channels import Channels
 from syncer.simulator.google.control import Control
 from syncer.simulator.google.control_access import AccessControl
+from syncer.simulator.google.control_notifications import NotificationControl
 from syncer.simulator.google.desk import Desk, Witness
 from syncer.simulator.google.diary import Diary, Note
 from syncer.simulator.google.exchange import Exchange
 from syncer.simulator.google.faces import Stage
 from syncer.simulator.google.faults import Faults
 from syncer.simulator.google.grants import Denied, Grants
+from syncer.simulator.google.messages import Messages
 from syncer.simulator.google.quotas import Quotas
 from syncer.simulator.google.replies import Reply
 from syncer.simulator.google.requests import Asked
@@ -35,19 +38,26 @@ class GoogleSimulator:
 
     def __init__(self, clock: SimulatedClock, seed: int, *, witness: Witness | None = None) -> None:
         world = World(clock, seed)
-        self._stage = Stage(world, Faults(seed), Diary(clock), Quotas(clock, seed))
+        diary = Diary(clock)
+        messages = Messages(world, Channels(clock, seed), diary)
+        self._stage = Stage(world, Faults(seed), diary, Quotas(clock, seed), messages)
         self._grants = Grants(seed, world.users, clock)
         self._exchange = Exchange(self._stage)
         self._desk = Desk(self._stage, self._grants, witness)
         self._batches = Batches(self._stage, self._desk, self._exchange, seed)
 
     def application(self) -> web.Application:
-        """The application: `calendar/v3/…`, `batch/calendar/v3`, `token`, and the control face below `simulator/`."""
+        """The application: `calendar/v3/…`, `batch/calendar/v3`, `token`, and the control face below `simulator/`.
+
+        While it is served it sends the messages of channels, to addresses on this machine only.
+        """
         application = web.Application(client_max_size=BODY_LIMIT_BYTES)
         application.router.add_post(batch.PATH, self._batches.answer)
         application.router.add_post("/token", self._token)
         application.router.add_routes(Control(self._stage, self._grants).routes())
         application.router.add_routes(AccessControl(self._stage, self._grants).routes())
+        application.router.add_routes(NotificationControl(self._stage).routes())
+        application.cleanup_ctx.append(self._stage.messages.open)
         application.router.add_route("*", API + "/{rest:.*}", self._single)
         return application
 
@@ -55,7 +65,8 @@ class GoogleSimulator:
         asked = requests.of_http(request, await request.read())
         await self._exchange.delay(asked)
         answered = self._desk.answer(asked)
-        return await self._exchange.send(request, asked, answered.reply, [answered.entry])
+        async with self._stage.messages.around(answered.greetings):
+            return await self._exchange.send(request, asked, answered.reply, [answered.entry])
 
     async def _token(self, request: web.Request) -> web.StreamResponse:
         asked = requests.of_http(request, await request.read())

@@ -103,7 +103,10 @@ class Calendar:
 
 
 class World:
-    """All that the simulator remembers, in memory only; every random choice comes from the seed."""
+    """All that the simulator remembers, in memory only; every random choice comes from the seed.
+
+    changed: the ids of the calendars that were changed and whose channels were not told yet, in order.
+    """
 
     def __init__(self, clock: SimulatedClock, seed: int) -> None:
         self.clock = clock
@@ -111,6 +114,7 @@ class World:
         self.switches = Switches()
         self.calendars: dict[str, Calendar] = {}
         self.users: set[str] = set()
+        self.changed: dict[str, None] = {}
         self.number = 0
         self.forgotten_before = 0
         self.chance = random.Random(f"{seed}:choices")
@@ -154,6 +158,7 @@ class World:
         entry.resource, entry.number = resource, self.next_number()
         calendar.entries[event_id] = entry
         calendar.log[entry.number] = event_id
+        self.changed[calendar.id] = None
         return entry
 
     def vanish(self, calendar: Calendar, event_id: str) -> Entry:
@@ -162,6 +167,7 @@ class World:
         del calendar.log[entry.number]
         # Its place stays, empty, so that listings on their way skip nothing.
         calendar.order[calendar.order.index(event_id)] = ""
+        self.changed[calendar.id] = None
         return entry
 
     def forget(self, before: int | None) -> int:
