@@ -15,7 +15,7 @@ JOBS ?= 2
 PLANTED ?=
 ROUNDS ?= 100
 
-.PHONY: demo test bench world planted chaos lint format lock node clean
+.PHONY: demo test bench freshness world planted chaos lint format lock node clean
 
 demo: $(VENV)/ready
 	$(BIN)/syncer demo $(DEMO_ARGUMENTS)
@@ -25,6 +25,9 @@ test: lint node
 
 bench: $(VENV)/ready node
 	$(BIN)/python -m bench $(BENCH_ARGUMENTS)
+
+freshness: $(VENV)/ready
+	$(BIN)/python -m bench.freshness
 
 # Random worlds (tests/world), JOBS at once: `make world SEEDS=1000 FIRST=201`.
 world: $(VENV)/ready
@@ -36,7 +39,7 @@ planted: $(VENV)/ready
 
 # Real workers that are killed (SIGKILL) and frozen while people edit (tests/chaos): `make chaos ROUNDS=1 FIRST=7`.
 chaos: $(VENV)/ready
-	$(BIN)/python -m tests.chaos --rounds $(ROUNDS) --first $(FIRST) --jobs $(JOBS)
+	$(BIN)/python -m tests.chaos --rounds $(ROUNDS) --first $(FIRST)
 
 lint: $(VENV)/ready
 	$(BIN)/ruff format --check .

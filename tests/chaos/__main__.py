@@ -10,7 +10,7 @@ from tests.chaos import rounds
 from tests.chaos.rounds import Round
 from tests.chaos.violence import Blow
 from tests.conftest import TEMPLATE, Databases
-from tests.world.engine import cluster
+from tests.world.ground import cluster
 
 
 def main() -> int:
@@ -24,6 +24,7 @@ def main() -> int:
     wrong = [str(one.seed) for one in played if not one.is_right]
     blows: Counter[Blow] = sum((one.blows for one in played), Counter())
     told = ", ".join(f"{blows[blow]} times {blow}" for blow in Blow)
+    told += f" ({sum(one.on_holders for one in played)} times with the lease)"
     _tell(f"{len(played) - len(wrong)} of {len(played)} rounds right; workers were {told}.")
     if wrong:
         _tell(f"Not right: {', '.join(wrong)}.")

@@ -38,15 +38,16 @@ _EPOCHS = "SELECT coalesce(max(epoch), 0) FROM syncer.lease"
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """What came of a round. blows: by what was done to a worker. epochs: how often the lease was taken.
+    """What came of a round. blows: by what was done to a worker. on_holders: how many fell on who had the lease.
 
-    told: what the service says of the meetings that are not right. logs: copies of the workers' logs that outlive a
-    round that failed.
+    epochs: how often that was taken. told: what the service says of the meetings that are not right. logs: copies of
+    the workers' logs that outlive a round that failed.
     """
 
     seed: int
     edits: int
     blows: Counter[Blow]
+    on_holders: int
     epochs: int
     verdict: Verdict
     seconds: float
@@ -61,6 +62,7 @@ class Round:
     def __str__(self) -> str:
         """One line, with the command that plays it again."""
         blows = ", ".join(f"{self.blows[blow]} {blow}" for blow in Blow)
+        blows += f" ({self.on_holders} times with the lease)"
         counts = f"{len(self.verdict.standings)} meetings, {self.edits} edits, {blows}, {self.epochs} leases"
         word = "right" if self.is_right else "NOT RIGHT"
         return f"seed {self.seed}: {word}; {counts}, {self.seconds:.0f} s (make chaos ROUNDS=1 FIRST={self.seed})"
@@ -87,6 +89,7 @@ async def play(dsn: str, seed: int) -> Round:
             seed=seed,
             edits=len(stage.town.world.record.edits),
             blows=violence.dealt,
+            on_holders=violence.on_holders,
             epochs=int(await stage.ledger.database.value(_EPOCHS)),
             verdict=verdict,
             seconds=time.monotonic() - began,

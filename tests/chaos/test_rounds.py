@@ -17,3 +17,4 @@ def test_workers_that_are_killed_and_frozen_leave_every_meeting_right(database: 
 
     assert played.is_right, "\n".join([str(played), *played.faults()])
     assert played.blows[Blow.KILL] > 0
+    assert played.on_holders > 0

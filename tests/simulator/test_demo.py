@@ -75,6 +75,12 @@ def call_of_series(at_ms: float, **more: Any) -> dict[str, Any]:
     return entry
 
 
+async def works(worker: Worker) -> None:
+    while worker.address() is None:
+        worker.check()
+        await asyncio.sleep(0.02)
+
+
 async def watch(worker: Worker) -> None:
     while True:
         worker.check()
@@ -135,7 +141,7 @@ def test_a_deletion_runs_to_the_call_that_deletes() -> None:
 
 
 def test_a_kind_that_never_happened_fails_the_demo() -> None:
-    all_kinds = tuple(Edit(kind, WHERE, "m1", 1.0, 2.0) for kind in kinds_of(with_series=True))
+    all_kinds = tuple(Edit(kind, WHERE, "m1", 1.0, 2.0) for kind in kinds_of())
 
     assert report(edits=all_kinds).is_good
     assert not report(edits=all_kinds[1:]).is_good
@@ -245,6 +251,31 @@ async def test_a_kill_that_is_called_off_leaves_room_for_the_next_worker(tmp_pat
 
     with pytest.raises(OperatorError, match="SYNCER_DATABASE_URL"):
         await asyncio.wait_for(watch(worker), 30)
+
+
+async def test_a_worker_that_hands_over_goes_once_the_fresh_one_takes_calls(database: str, tmp_path: Path) -> None:
+    worker = Worker({"SYNCER_DATABASE_URL": database, "SYNCER_LISTEN": "127.0.0.1:0"}, tmp_path / "worker.log")
+    await worker.start()
+    try:
+        await asyncio.wait_for(works(worker), 60)
+        await worker.stand_by()
+        assert worker.log_path.read_text("utf-8").count('"taking calls"') == 1
+        before = worker.address()
+        await worker.hand_over()
+        assert worker.address() not in (None, before)
+        said = worker.log_path.read_text("utf-8")
+        assert said.rindex('"taking calls"') < said.index('"draining"')
+        worker.check()
+    finally:
+        await worker.stop()
+
+
+async def test_a_fresh_one_that_ends_by_itself_is_told_at_the_hand_over(tmp_path: Path) -> None:
+    worker = Worker({"SYNCER_DATABASE_URL": "nowhere"}, tmp_path / "worker.log")
+    await worker.hand_over()
+
+    with pytest.raises(OperatorError, match="SYNCER_DATABASE_URL"):
+        worker.check()
 
 
 THEIRS = (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 
 import pytest
 
@@ -163,6 +164,21 @@ async def test_a_copy_may_drive_only_when_its_elder_was_away() -> None:
         await crowd.act(person, Kind.UNDELETE)
 
         assert (await verdict(built)).is_right
+
+
+async def test_a_copy_may_drive_that_the_service_knew_before_its_elder() -> None:
+    async with a_town(tenants=1, calendars=1, events=1) as built:
+        crowd = a_crowd(built, edits=0)
+        where = some_event(built)
+        await crowd.act(crowd.person(where.calendar_id), Kind.DUPLICATE)
+        await follow_by_hand(built)
+        copy = next(iter(built.world.copies))
+        title = (await event_of(built, copy))["summary"]
+        await built.world.vendors[where.tenant].change(meeting_of(built, where), {"title": title})
+        before, after = built.clock.now(), built.clock.now() + timedelta(seconds=1)
+
+        assert (await built.judge(grace_ms=0, known_at={copy: before, where: after})).is_right
+        assert not (await built.judge(grace_ms=0, known_at={copy: after, where: before})).is_right
 
 
 async def test_guests_copies_never_count() -> None:

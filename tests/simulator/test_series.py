@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from asyncio import TaskGroup
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -14,8 +15,9 @@ from syncer.simulator.demo import town
 from syncer.simulator.demo.town import Town
 from syncer.simulator.judge.verdict import Standing
 from syncer.simulator.people import edits
+from syncer.simulator.people.bodies import timed
 from syncer.simulator.people.crowd import Crowd
-from syncer.simulator.people.record import AnyKind, Edit, Kind, Meant, Reference, SeriesKind
+from syncer.simulator.people.record import CREATIONS, AnyKind, Edit, Json, Kind, Meant, Reference, SeriesKind
 from syncer.simulator.people.script import FIRST, SERIES_FIRST, plan
 from syncer.simulator.people.world import shifted
 from tests.simulator.followers import follow
@@ -91,6 +93,41 @@ async def test_each_kind_of_edit_moves_a_meeting_that_was_right(kind: SeriesKind
         assert said.is_right == (kind in quiet) or kind is SeriesKind.DUPLICATE_SERIES
         await follow(built)
         assert await sentences(built) == []
+
+
+@pytest.mark.parametrize(
+    "kind", [Kind.INVITE, Kind.CHANGE_AT_PROVIDER, *(kind for kind in SeriesKind if kind not in CREATIONS)]
+)
+async def test_nobody_edits_a_series_that_is_over(kind: AnyKind) -> None:
+    async with a_town() as built:
+        person = a_crowd(built).person(built.world.places[0].calendar_id)
+        body: Json = {
+            "start": timed(built.clock.now(), "UTC"),
+            "end": timed(built.clock.now() + timedelta(hours=1), "UTC"),
+        }
+        series = await made(built, SeriesKind.CREATE_SERIES)
+        await patch(built, series.where, body | {"recurrence": ["RRULE:FREQ=DAILY;COUNT=4"]})
+        built.world.settled.add(series.where)
+        assert await built.world.target(SeriesKind.RENAME_SERIES, person.place, person.chance) == series.where
+
+        built.clock.set(built.clock.now() + timedelta(days=10))
+
+        assert await built.world.target(kind, person.place, person.chance) is None
+
+
+async def test_two_people_never_edit_one_series_at_once() -> None:
+    async with a_town() as built:
+        series = await made(built, SeriesKind.CREATE_SERIES)
+        crowd = a_crowd(built, seed=2)
+        person = crowd.person(series.where.calendar_id)
+
+        async with TaskGroup() as group:
+            group.create_task(crowd.act(person, SeriesKind.MOVE_SERIES))
+            group.create_task(crowd.act(person, SeriesKind.RENAME_SERIES))
+
+        touched = Counter(edit.where for edit in built.world.record.edits)
+        assert touched[series.where] == 2
+        assert touched.total() == 3
 
 
 @pytest.mark.parametrize("kind", [SeriesKind.SPLIT_API, SeriesKind.SPLIT_UI])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 from syncer.simulator.clock import SimulatedClock
 from syncer.simulator.demo import town
@@ -35,7 +36,7 @@ def a_crowd(built: Town, *, edits: int, seed: int = 1) -> Crowd:
     return Crowd(built.world, plan(built.world.places, edits, seed), seed)
 
 
-async def verdict(built: Town, **more: frozenset[tuple[str, str]]) -> Verdict:
+async def verdict(built: Town, **more: Any) -> Verdict:
     """What the judge says."""
     return await built.judge(grace_ms=GRACE_MS, **more)
 

@@ -1,7 +1,7 @@
 """What the simulated conferencing system was asked and did, in order; never holds a secret."""
 
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, Literal, Protocol
 
@@ -41,6 +41,9 @@ class Note:
     holds: dict[str, Any] | None = None
 
 
+_FIELDS = tuple(field.name for field in fields(Note))
+
+
 class Diary:
     """Numbered entries, oldest first, from 1."""
 
@@ -55,7 +58,7 @@ class Diary:
             "at": rfc3339(self._clock.now()),
             "monotonic_ms": time.monotonic() * 1000,
         }
-        self._entries.append(stamp | asdict(note))
+        self._entries.append(stamp | {name: getattr(note, name) for name in _FIELDS})
 
     def after(self, number: int) -> list[dict[str, Any]]:
         """The entries with a number greater than the given one."""

@@ -20,8 +20,10 @@ _SLOWING_CHANCE = 0.5
 _PATCH_WEIGHT = 3
 _OF_TOKENS = ("token_server_error", "token_rate_limited")
 _OF_PATCHES = ("touch_before_patch", "lost_answer")
-# After these a client sends fewer calls together, or none, until it starts anew.
-STEPPING_DOWN = ("batch_413", "batch_403", "batch_401")
+# After these a client sends fewer calls together, or only those of one subject, until it starts anew. It still meets
+# the second of a step after the first of it; the next step may need a fresh one.
+FIRST_STEP, SECOND_STEP = ("batch_413", "batch_401"), ("batch_403",)
+_STEPPING_DOWN = (*FIRST_STEP, *SECOND_STEP)
 _MINUTES = ("user_per_minute", "project_per_minute")
 _USUAL: Mapping[str, int | None] = {
     "user_per_minute": 600,
@@ -68,9 +70,13 @@ class Weather:
         for limit in _MINUTES:
             await self.exceed(limit)
         await self._wait(self._is_spent)
+        await self.catch_up()
+
+    async def catch_up(self) -> None:
+        """Those strike that have not yet, one after the other, but for those that wait for a patch or a fresh start."""
         happened = await self._google_happened()
         for kind in _left(happened, GOOGLE):
-            if kind not in (*_OF_PATCHES, *STEPPING_DOWN):
+            if kind not in (*_OF_PATCHES, *_STEPPING_DOWN):
                 await self._strike(kind)
 
     async def insist(self, names: Sequence[str], restart: Callable[[], Awaitable[None]]) -> None:
@@ -85,17 +91,27 @@ class Weather:
             if QUOTAS[limit] in names:
                 await self.exceed(limit)
         kinds = _kinds(GOOGLE, names)
+        if any(kind in BATCHES for kind in kinds):
+            await restart()
         for kind in kinds:
-            if kind not in _OF_PATCHES:
+            if kind not in (*_OF_PATCHES, *_STEPPING_DOWN):
                 await self._strike(kind)
-            if kind in STEPPING_DOWN:
-                await restart()
+        await self._insist_on_steps([kind for kind in _STEPPING_DOWN if kind in kinds], restart)
         await self._arm([kind for kind in kinds if kind in _OF_PATCHES])
 
-    async def step_down(self) -> None:
-        """Batches are refused, so that the service sends fewer calls together, and then those of one subject only."""
-        for kind in STEPPING_DOWN:
-            await self._strike(kind)
+    async def _insist_on_steps(self, kinds: Sequence[str], restart: Callable[[], Awaitable[None]]) -> None:
+        for number, kind in enumerate(kinds):
+            if number and kind in SECOND_STEP:
+                await restart()
+            await self.step_down([kind])
+
+    async def step_down(self, kinds: Sequence[str]) -> None:
+        """Batches are refused, so that the service sends fewer calls together, and then those of one subject only.
+
+        No calendar fails for it: what was in them is sent again at once.
+        """
+        for kind in kinds:
+            await self._meet(kind, slowing=1.0)
 
     async def exceed(self, limit: str) -> None:
         """Nothing is let through by this limit until it refused something; after it all is as usual."""
@@ -117,10 +133,16 @@ class Weather:
         await self.town.google("PUT", "quotas", {"limits": {limit: _USUAL[limit]}})
 
     async def _strike(self, kind: str) -> None:
+        await self._meet(kind, slowing=_SLOWING_CHANCE if kind in BATCHES else 0.0)
+        # A calendar that fails again before it was well would wait longer each time.
+        entries = (await self.town.google("GET", "diary?after=0"))["entries"]
+        await self._looked(since=entries[-1]["n"], calendars={place.calendar_id for place in self.town.world.places})
+
+    async def _meet(self, kind: str, *, slowing: float) -> None:
+        """Wait until it has struck once more. slowing: chance of slow answers meanwhile."""
         happened = await self._google_happened()
         pending = _left(happened, _OF_PATCHES)
-        if kind in BATCHES:
-            self.slowing = 1.0 if kind in STEPPING_DOWN else _SLOWING_CHANCE
+        self.slowing = slowing
         await self._arm([kind, *pending])
         if kind in _OF_TOKENS:
             await self.expire_tokens()
@@ -131,9 +153,6 @@ class Weather:
         await self._wait(has_struck)
         self.slowing = 0.0
         await self._arm(pending)
-        # A calendar that fails again before it was well would wait longer each time.
-        entries = (await self.town.google("GET", "diary?after=0"))["entries"]
-        await self._looked(since=entries[-1]["n"], calendars={place.calendar_id for place in self.town.world.places})
 
     async def expire_tokens(self) -> None:
         """The service's access tokens end now; people's go on."""

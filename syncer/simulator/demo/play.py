@@ -28,7 +28,6 @@ from syncer.simulator.people.faces import Turned, calendar_path
 from syncer.simulator.people.occasions import SPLITS
 from syncer.simulator.people.record import CREATIONS, AnyKind, Json, Kind, Place, SeriesKind, kinds_of
 from syncer.simulator.people.script import plan
-from syncer.simulator.people.settling import is_single
 from syncer.simulator.people.world import instant
 
 CLEARED = 25
@@ -42,6 +41,7 @@ CHANGES_PATH = "/v1/conferences/changes"
 _QUIET_SECONDS = 60.0
 _QUIET_SECONDS_A_MEETING = 0.2
 _CLOCK_SECONDS = 30.0
+_START_SECONDS = 120.0
 _ROUNDS_TO_COMPLETE = 8
 _TOLD = 20
 _GRACE_MS = GRACE.total_seconds() * 1000
@@ -132,7 +132,7 @@ def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
 async def _acts(run: Run) -> None:
     await _furnish(run)
     await run.weather.gather()
-    await run.stage.worker.start()
+    await _start(run)
     async with _beside(_keep_told(run)):
         async with _beside(run.weather.blow()):
             await run.quiet("Waiting until every meeting is as its event says")
@@ -141,12 +141,26 @@ async def _acts(run: Run) -> None:
                 await _edit_through_the_years(run)
             else:
                 await _edit(run, 1.0)
+            await _make_up(run, _missing_kinds(run))
             await run.weather.calm()
             await run.quiet("Waiting until every meeting follows its event")
             await _clear(run)
+        await run.weather.catch_up()
         await _take_access_away(run)
         await _complete(run)
         await run.weather.end()
+
+
+async def _start(run: Run) -> None:
+    """Start the worker. On a machine with much to do that alone may take long, and says nothing of the meetings."""
+
+    async def takes_calls() -> bool:
+        return run.stage.worker.address() is not None
+
+    awaited = "Starting the worker"
+    run.audience.tell(awaited)
+    await run.stage.worker.start()
+    await run.until(takes_calls, awaited, _START_SECONDS)
 
 
 async def _take_access_away(run: Run) -> None:
@@ -185,14 +199,6 @@ async def _keep_told(run: Run) -> None:
         await sleep(_TELL_SECONDS)
 
 
-def _restart(run: Run) -> Callable[[], Awaitable[None]]:
-    async def restart() -> None:
-        await run.stage.worker.stop()
-        await run.stage.worker.start()
-
-    return restart
-
-
 async def _furnish(run: Run) -> None:
     stage, seed = run.stage, f"{run.stage.wishes.seed}:furniture"
     run.audience.tell("Furnishing the calendars")
@@ -215,11 +221,7 @@ async def _edit_through_the_years(run: Run) -> None:
     """Pass over the time of the exports in jumps, some edits after each."""
     exports, clock = run.stage.exports.values(), run.stage.town.clock
     first_at = clock.now()
-    starts = (
-        instant(event["start"], export.time_zone) for export in exports for event in export.events if is_single(event)
-    )
-    # Without any single event there is no span to pass over, but time goes on.
-    last_at = max(starts, default=first_at)
+    last_at = max(instant(event["start"], export.time_zone) for export in exports for event in export.events)
     jumps = min(MOST_JUMPS, max(LEAST_JUMPS, run.stage.wishes.edits // EDITS_A_JUMP))
     step = max((last_at - first_at) / jumps, timedelta(hours=1))
     for number in range(jumps):
@@ -266,26 +268,31 @@ async def _kill_now_and_then(run: Run) -> None:
 
 async def _complete(run: Run) -> None:
     """What chance left out is made up for: kinds of edits that found nothing to fit, faults that did not strike."""
-    places = run.stage.town.world.places
     for number in range(_ROUNDS_TO_COMPLETE):
         await _count_faults(run)
         kinds, faults = _missing_kinds(run), [name for name, count in run.faults.items() if not count]
         if not kinds and not faults:
             return
         run.audience.tell(f"Making up for {', '.join([*(kind.value for kind in kinds), *faults])}")
-        await run.weather.insist(faults, _restart(run))
+        await run.weather.insist(faults, run.stage.worker.hand_over)
         if KILLED in faults:
             await run.stage.worker.kill()
             await run.stage.worker.start()
-        person = run.crowd.person(places[number % len(places)].calendar_id)
-        for kind in kinds or [Kind.CHANGE_AT_PROVIDER, Kind.RENAME]:
-            await run.crowd.act(person, kind, run.crowd.others(person, kind))
+        await _make_up(run, kinds or [Kind.CHANGE_AT_PROVIDER, Kind.RENAME], number)
         await run.quiet("Making up for what has not happened yet")
+
+
+async def _make_up(run: Run, kinds: Sequence[AnyKind], number: int = 0) -> None:
+    """Somebody makes edits of these kinds, as far as they find what fits. number: another one each time."""
+    places = run.stage.town.world.places
+    person = run.crowd.person(places[number % len(places)].calendar_id)
+    for kind in kinds:
+        await run.crowd.act(person, kind, run.crowd.others(person, kind))
 
 
 def _missing_kinds(run: Run) -> list[AnyKind]:
     made = {edit.kind for edit in run.stage.town.world.record.edits}
-    return [kind for kind in kinds_of(with_series=True) if kind not in made]
+    return [kind for kind in kinds_of() if kind not in made]
 
 
 async def _count_faults(run: Run) -> None:

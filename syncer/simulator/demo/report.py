@@ -79,7 +79,7 @@ class Report:
     told: Mapping[Meeting, Json]
     seconds: float
     unsettled: str | None
-    kinds: Sequence[AnyKind] = kinds_of(with_series=True)
+    kinds: Sequence[AnyKind] = kinds_of()
 
     @property
     def converged(self) -> bool:

@@ -34,11 +34,14 @@ GRACE = timedelta(seconds=2)
 FURNITURE, SERIES = 4, 1
 """Single events and series on a calendar that no file fills."""
 _REASONS = 3
+_REQUESTS_A_DAY = 10**9
+"""A demo is over in a minute; were a day's requests spread over a day, it would see little of them."""
 _READ_BACK_SECONDS = 2.0
-_READ_BACKS_A_SECOND = 200
+_READ_BACKS_A_SECOND = 150
+_EDITS_A_MEETING = 6
 _WORKER = {
     "SYNCER_PRIVATE_NETWORKS": "127.0.0.0/8",
-    "SYNCER_CYCLE_SECONDS": "0.25",
+    "SYNCER_CYCLE_SECONDS": "0.4",
     "SYNCER_RELIST_SECONDS": "0.3",
     "SYNCER_RESCUE_SECONDS": "0.3",
     "SYNCER_LEASE_SECONDS": "2",
@@ -93,7 +96,7 @@ async def staged(wishes: Wishes, settings: Settings, tell: Callable[[str], None]
         ledger = Ledger(database, places[0].tenant.rpartition("-")[0])
         # First, for it is by its project that a demo which was killed is known, and its clock with it.
         stack.push_async_callback(ledger.remove)
-        await tenants.add_project(database, ledger.project)
+        await tenants.add_project(database, ledger.project, per_day=_REQUESTS_A_DAY)
         clock = SimulatedClock()
         if exports:
             before = await ledger.make_clock_settable()
@@ -207,7 +210,9 @@ def _keep(folder: Path, name: str, text: str) -> None:
 def _read_back(wishes: Wishes, exports: Mapping[str, Export]) -> dict[str, str]:
     """How often each meeting is read back: as often as so many meetings allow."""
     meetings = (
-        sum(export.singles for export in exports.values()) + (FURNITURE + SERIES) * wishes.tenants * wishes.calendars
+        sum(export.singles + export.masters for export in exports.values())
+        + (FURNITURE + SERIES) * wishes.tenants * wishes.calendars
+        + wishes.edits // _EDITS_A_MEETING
     )
     return {"SYNCER_READ_BACK_SECONDS": f"{max(_READ_BACK_SECONDS, meetings / _READ_BACKS_A_SECOND):.1f}"}
 

@@ -6,6 +6,7 @@ from asyncio import TaskGroup
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
 
 import aiohttp
 
@@ -17,7 +18,7 @@ from syncer.simulator.judge import reading, rules
 from syncer.simulator.judge.rules import Case, Meeting
 from syncer.simulator.judge.verdict import Verdict
 from syncer.simulator.people.faces import PEOPLE, Google, Vendor, calendar_path
-from syncer.simulator.people.record import Json, Place
+from syncer.simulator.people.record import Json, Place, Reference
 from syncer.simulator.people.settling import Back
 from syncer.simulator.people.world import World
 from syncer.simulator.serve import serving
@@ -55,11 +56,17 @@ class Town:
         """One request to the control face of the simulated conferencing system."""
         return await _control(self.session, method, f"{self.vendor_root}simulator/{path}", body)
 
-    async def judge(self, *, grace_ms: float, held: frozenset[Meeting] = frozenset()) -> Verdict:
+    async def judge(
+        self,
+        *,
+        grace_ms: float,
+        held: frozenset[Meeting] = frozenset(),
+        known_at: Mapping[Reference, datetime] | None = None,
+    ) -> Verdict:
         """What the judge says of both servers as they are now."""
         world = self.world
         seen = await reading.read(world.places, world.google, world.vendors, with_series=world.with_series)
-        return rules.judge(Case(seen, world.record, self.clock.now(), grace_ms, held))
+        return rules.judge(Case(seen, world.record, self.clock.now(), grace_ms, held, known_at or {}))
 
 
 def places(tenants: list[str], calendars: int, time_zones: Mapping[str, str]) -> tuple[Place, ...]:

@@ -10,7 +10,7 @@ from datetime import timedelta
 from math import inf
 
 from syncer.simulator.demo import kinds
-from syncer.simulator.demo.faults import Weather
+from syncer.simulator.demo.faults import FIRST_STEP, SECOND_STEP, Weather
 from syncer.simulator.demo.staging import Stage, own_grant
 from syncer.simulator.google import times
 from syncer.simulator.people.crowd import Crowd
@@ -47,6 +47,8 @@ class Trouble:
 
     async def befall(self) -> None:
         """Take each kind of access away, wait until the service has met it, and give it back."""
+        # For `mend`: until then it has time to start.
+        await self.stage.worker.stand_by()
         # What is lost together is told apart by how it is answered.
         await self._go_through([self._withdrawn(), self._revoked()], self._rename)
         await self._go_through([self._spreading(), self._narrowed()])
@@ -54,16 +56,17 @@ class Trouble:
         await self._go_through([self._standing(kinds.SUBJECT_RENAMED, "renamed")])
         await self._go_through([self._limited("calendar_writes", "PATCH")], self._change_at_provider)
         await self._go_through([self._lost(), self._use_limit()], self._change_at_provider)
-        await self.weather.step_down()
+        await self._resume()
+        await self.weather.step_down(FIRST_STEP)
         await self._go_through([self._limited("project_per_day", "GET")])
 
     async def mend(self) -> None:
         """What an operator does when all is repaired: a fresh start, and whatever waits is tried at once."""
-        await self.stage.worker.stop()
+        await self.stage.worker.hand_over()
         for tenant in self.stage.town.accounts:
             await self.stage.ledger.resume(tenant)
             await self.stage.ledger.retry(tenant)
-        await self.stage.worker.start()
+        await self.weather.step_down(SECOND_STEP)
 
     async def _go_through(self, losses: Sequence[Loss], meanwhile: Callable[[], Awaitable[None]] | None = None) -> None:
         await self._resume()

@@ -19,6 +19,7 @@ from syncer.model.errors import OperatorError
 _LAUNCHER = str(Path(embedded.__file__).with_name("launch.py"))
 _STOP_SECONDS = 10.0
 _LAST_LINES = 5
+_POLL_SECONDS = 0.02
 _ADDRESS = re.compile(rb'"where":"(http://[^"]+)","event":"taking calls"')
 # What is said before it takes calls is less.
 _FIRST_BYTES = 65_536
@@ -33,17 +34,41 @@ class Worker:
         self.environment = dict(environment)
         self._whole_environment = {**inherited, **environment}
         self._process: Process | None = None
+        self._fresh: Process | None = None
         self._starting = asyncio.Lock()
         self.log_path = log_path
         self.kills = 0
-        self._log_begins = 0
+        self._log_begins = self._fresh_begins = 0
 
     async def start(self) -> None:
         """Start it, unless it runs."""
         async with self._starting:
             if self._process is None:
-                self._log_begins = self.log_path.stat().st_size if self.log_path.exists() else 0
+                self._log_begins = self._log_ends()
                 self._process = await self._started()
+
+    async def stand_by(self) -> None:
+        """Start a fresh one beside it, which serves nothing until `hand_over`."""
+        async with self._starting:
+            if self._fresh is None:
+                self._fresh_begins = self._log_ends()
+                self._fresh = await self._started()
+
+    async def hand_over(self) -> None:
+        """Stop it as soon as a fresh one takes calls, which is it from then on."""
+        await self.stand_by()
+        async with self._starting:
+            while self._is_starting():  # noqa: ASYNC110 (another process)
+                await asyncio.sleep(_POLL_SECONDS)
+            before, self._process, self._fresh = self._process, self._fresh, None
+            self._log_begins = self._fresh_begins
+        if before is not None:
+            await _end_in_time(before)
+
+    def _is_starting(self) -> bool:
+        """Whether the fresh one neither takes calls yet nor has ended."""
+        is_alive = self._fresh is not None and self._fresh.returncode is None
+        return is_alive and self._said(self._fresh_begins) is None
 
     async def _started(self) -> Process:
         command = [sys.executable, "-m", "syncer", "run"]
@@ -66,14 +91,11 @@ class Worker:
             await _end(process, signal.SIGKILL)
 
     async def stop(self) -> None:
-        """SIGTERM, and SIGKILL when that takes too long."""
-        if (process := self._let_go()) is None:
-            return
-        try:
-            async with asyncio.timeout(_STOP_SECONDS):
-                await _end(process, signal.SIGTERM)
-        except TimeoutError:
-            await _end(process, signal.SIGKILL)
+        """SIGTERM, and SIGKILL when that takes too long; to one that stands by as well."""
+        fresh, self._fresh = self._fresh, None
+        for process in (fresh, self._let_go()):
+            if process is not None:
+                await _end_in_time(process)
 
     def freeze(self) -> None:
         """SIGSTOP: it stands still where it is, and knows nothing of it."""
@@ -93,10 +115,17 @@ class Worker:
 
     def address(self) -> str | None:
         """Where the one that runs now takes calls, as its log says; None until then. With no slash at the end."""
-        if self._process is None or not self.log_path.exists():
+        return None if self._process is None else self._said(self._log_begins)
+
+    def _log_ends(self) -> int:
+        return self.log_path.stat().st_size if self.log_path.exists() else 0
+
+    def _said(self, begins: int) -> str | None:
+        """The first address that its log names from this byte on."""
+        if not self.log_path.exists():
             return None
         with self.log_path.open("rb") as log:
-            log.seek(self._log_begins)
+            log.seek(begins)
             said = _ADDRESS.search(log.read(_FIRST_BYTES))
         return said[1].decode() if said else None
 
@@ -114,6 +143,14 @@ class Worker:
         """From here on its end is our doing, however late we learn of it."""
         process, self._process = self._process, None
         return process
+
+
+async def _end_in_time(process: Process) -> None:
+    try:
+        async with asyncio.timeout(_STOP_SECONDS):
+            await _end(process, signal.SIGTERM)
+    except TimeoutError:
+        await _end(process, signal.SIGKILL)
 
 
 async def _end(process: Process, bell: signal.Signals) -> None:

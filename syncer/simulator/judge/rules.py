@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from syncer.simulator.judge import comparison, series
 from syncer.simulator.judge.reading import Reading, Sight
@@ -13,6 +14,7 @@ from syncer.simulator.judge.verdict import Finding, Standing, Verdict
 from syncer.simulator.people.record import Json, Meant, Record, Reference
 
 Meeting = tuple[str, str]
+Made = Counter[tuple[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +23,7 @@ class Case:
 
     record: what people did and meant. now: the simulated instant. grace_ms: the tenants' grace.
     held: (tenant, meeting id) of meetings whose deletion must wait for a person now.
+    known_at: since when the service has known events, as far as it was asked; one that was known first drives on.
     """
 
     reading: Reading
@@ -28,16 +31,18 @@ class Case:
     now: datetime
     grace_ms: float
     held: frozenset[Meeting] = frozenset()
+    known_at: Mapping[Reference, datetime] = field(default_factory=dict)
 
 
 def judge(case: Case) -> Verdict:
     """How each meeting stands: those that exist, and those that some live event refers to."""
     references = _references(case.reading)
     known = {(tenant, one) for tenant, meetings in case.reading.meetings.items() for one in meetings}
+    made = _made(case.reading)
     findings: list[Finding] = []
     standings: dict[Meeting, Standing] = {}
     for meeting in sorted(known | references.keys()):
-        found = list(_of_meeting(case, meeting, references.get(meeting, [])))
+        found = list(_of_meeting(case, meeting, references.get(meeting, []), made))
         findings += found
         standings[meeting] = found[0].standing if found else _peaceful(case, meeting)
     for finding in _of_texts(case):
@@ -55,15 +60,22 @@ def _references(reading: Reading) -> dict[Meeting, list[Sight]]:
     return dict(references)
 
 
+def _made(reading: Reading) -> Made:
+    """How many meetings were made, by tenant and external key."""
+    return Counter(
+        (tenant, one["external_key"]) for tenant, meetings in reading.meetings.items() for one in meetings.values()
+    )
+
+
 def _peaceful(case: Case, meeting: Meeting) -> Standing:
     return Standing.HELD if meeting in case.held else Standing.RIGHT
 
 
-def _of_meeting(case: Case, meeting: Meeting, sights: list[Sight]) -> Iterator[Finding]:
+def _of_meeting(case: Case, meeting: Meeting, sights: list[Sight], made: Made) -> Iterator[Finding]:
     tenant, meeting_id = meeting
     found = case.reading.meetings.get(tenant, {}).get(meeting_id)
     is_live = found is not None and found["state"] == "live"
-    if found is not None and _is_doubled(case, tenant, found):
+    if found is not None and _is_doubled(made, tenant, found):
         yield Finding(Standing.DOUBLED, tenant, meeting_id, f"made more than once for {found['external_key']}")
     elif meeting in case.held:
         if not is_live:
@@ -76,11 +88,8 @@ def _of_meeting(case: Case, meeting: Meeting, sights: list[Sight]) -> Iterator[F
         yield from _of_pair(case, found, sights)
 
 
-def _is_doubled(case: Case, tenant: str, found: Json) -> bool:
-    if found["external_key"] is None:
-        return False
-    made = Counter(one["external_key"] for one in case.reading.meetings[tenant].values())
-    return made[found["external_key"]] > 1
+def _is_doubled(made: Made, tenant: str, found: Json) -> bool:
+    return found["external_key"] is not None and made[tenant, found["external_key"]] > 1
 
 
 def _of_missing(case: Case, meeting: Meeting, sights: list[Sight]) -> Iterator[Finding]:
@@ -124,6 +133,8 @@ def _differences(case: Case, driver: Sight, sights: list[Sight], found: Json) ->
 def _drivers(case: Case, sights: list[Sight]) -> list[Sight]:
     """Which events may decide: the earliest made that is not over, or one that took over while that was away.
 
+    One that the service cannot see, for it has lost its access, is away too, though people left it where it was.
+
     When all are over any may have been the last to decide.
     """
     by_age = sorted(sights, key=lambda sight: (sight.created_at, sight.where.calendar_id, sight.where.event_id))
@@ -136,11 +147,20 @@ def _drivers(case: Case, sights: list[Sight]) -> list[Sight]:
 def _may_drive(case: Case, sight: Sight, elders: list[Sight]) -> bool:
     meeting_id = str(sight.meeting_id)
     own = case.record.presence.get((sight.where, meeting_id))
-    theirs = [case.record.presence.get((elder.where, meeting_id)) for elder in elders]
     if own is None:
         return not elders
     since_ms = own.spans[0][0]
+    theirs = [
+        case.record.presence.get((elder.where, meeting_id))
+        for elder in elders
+        if not _is_known_first(case, sight, elder)
+    ]
     return all(elder is not None and elder.was_away_after(since_ms) for elder in theirs)
+
+
+def _is_known_first(case: Case, sight: Sight, elder: Sight) -> bool:
+    own_at, their_at = case.known_at.get(sight.where), case.known_at.get(elder.where)
+    return own_at is not None and their_at is not None and own_at < their_at
 
 
 def _of_texts(case: Case) -> Iterator[Finding]:

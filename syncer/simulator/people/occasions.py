@@ -19,9 +19,13 @@ LEAST: dict[AnyKind, int] = {
     SeriesKind.SWAP_INSTANCE: 3,
     SeriesKind.CANCEL_INSTANCE: 3,
     SeriesKind.DUPLICATE_SERIES: 1,
-    # One that is over makes no new link, and rightly so.
+    # One that is over makes no new link, and rightly so; nor is it looked for when a calendar is read anew.
     SeriesKind.MOVE_SERIES_CALENDAR: 1,
     SeriesKind.UNDELETE_SERIES: 1,
+    SeriesKind.DELETE_SERIES: 1,
+    SeriesKind.DECLINE: 1,
+    Kind.INVITE: 1,
+    Kind.CHANGE_AT_PROVIDER: 1,
     **dict.fromkeys(SPLITS, 3),
 }
 """How many occurrences a series must have ahead for such an edit."""

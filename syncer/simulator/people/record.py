@@ -60,9 +60,9 @@ CREATIONS: frozenset[AnyKind] = frozenset(
 """The kinds that need no event to begin with."""
 
 
-def kinds_of(*, with_series: bool) -> tuple[AnyKind, ...]:
+def kinds_of() -> tuple[AnyKind, ...]:
     """All kinds of edits that people make."""
-    return (*Kind, *SeriesKind) if with_series else tuple(Kind)
+    return (*Kind, *SeriesKind)
 
 
 REMOVALS: frozenset[AnyKind] = frozenset(

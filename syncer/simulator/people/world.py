@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
@@ -57,23 +57,31 @@ class World:
         return [following] if following != place else []
 
     async def target(self, kind: AnyKind, place: Place, chance: random.Random) -> Reference | None:
-        """An event on that calendar that can have such an edit now, None if there is none."""
-        fitting = [where for where, meant in self._editable(place) if self._fits(kind, where, meant)]
+        """An event on that calendar that can have such an edit now, None if there is none.
+
+        Nobody else gets it before this returns, nor after it if the caller makes it busy at once.
+        """
+        fitting = [where for where in self.record.meant if self._may_have(kind, place, where)]
         chance.shuffle(fitting)
         for where in fitting:
-            if not await self._has_enough(kind, where):
+            # Others edit while this one asks.
+            if not self._may_have(kind, place, where):
                 continue
-            if kind not in _ENDINGS or await self._is_known(where):
-                return where
+            self.busy.add(where)
+            try:
+                if await self._has_enough(kind, where) and (kind not in _ENDINGS or await self._is_known(where)):
+                    return where
+            finally:
+                self.busy.discard(where)
         return None
 
     async def _has_enough(self, kind: AnyKind, where: Reference) -> bool:
         """Whether so much of a series lies ahead that such an edit leaves some of it."""
-        least = occasions.LEAST.get(kind, 0)
-        google = self.google[self.place_of(where).owner]
-        if not least:
+        least, meant = occasions.LEAST.get(kind, 0), self.record.meant[where]
+        if not least or not meant.recurrence:
             return True
-        return len(await occasions.ahead(google, where, self.now(), self.record.meant[where])) >= least
+        google = self.google[self.place_of(where).owner]
+        return len(await occasions.ahead(google, where, self.now(), meant)) >= least
 
     async def _is_known(self, where: Reference) -> bool:
         """Whether the meeting was put right once: one that is made and unmade between two looks, nobody can know."""
@@ -83,25 +91,21 @@ class World:
         meeting = await self.vendors[where.tenant].meeting(meeting_id)
         return bool(meeting["title"] != PLACEHOLDER_TITLE)
 
-    def _editable(self, place: Place) -> Iterator[tuple[Reference, Meant]]:
-        soon = self.now() + _AHEAD
-        for where, meant in self.record.meant.items():
-            is_here = where.calendar_id == place.calendar_id and where not in self.busy
-            is_ahead = bool(meant.recurrence) or instant(meant.ends, place.time_zone) > soon
-            if is_here and meant.meeting_id is not None and is_ahead:
-                yield where, meant
+    def _may_have(self, kind: AnyKind, place: Place, where: Reference) -> bool:
+        """Whether an event stands on that calendar now, with a meeting that is ahead, and such an edit fits it."""
+        meant = self.record.meant.get(where)
+        if meant is None or meant.meeting_id is None or where.calendar_id != place.calendar_id or where in self.busy:
+            return False
+        is_ahead = bool(meant.recurrence) or instant(meant.ends, place.time_zone) > self.now() + _AHEAD
+        return is_ahead and self._fits(kind, where, meant)
 
     def _fits(self, kind: AnyKind, where: Reference, meant: Meant) -> bool:
         if not occasions.fits(kind, where, self.record):
             return False
         if isinstance(kind, SeriesKind):
-            is_split = kind in occasions.SPLITS
-            has_copies = any(
-                other in self.copies and self.record.meant[other].meeting_id == meant.meeting_id
-                for other in self.record.meant
-            )
-            is_open = not has_copies if is_split or kind is SeriesKind.DUPLICATE_SERIES else True
-            return is_open and (kind is not SeriesKind.MOVE_SERIES_CALENDAR or self._is_without_guests(where))
+            if kind in occasions.SPLITS or kind is SeriesKind.DUPLICATE_SERIES:
+                return not self._has_copies(meant)
+            return kind is not SeriesKind.MOVE_SERIES_CALENDAR or self._is_without_guests(where)
         if kind is Kind.DUPLICATE:
             return where not in self.copies
         if kind is Kind.CHANGE_AT_PROVIDER:
@@ -110,6 +114,10 @@ class World:
             # A guest's copy may stand on the other calendar; then Google would have two of one id there.
             return meant.guests == 0
         return True
+
+    def _has_copies(self, meant: Meant) -> bool:
+        there = (self.record.meant.get(copy) for copy in self.copies)
+        return any(copy is not None and copy.meeting_id == meant.meeting_id for copy in there)
 
     def _is_without_guests(self, where: Reference) -> bool:
         family = [self.record.meant[where], *self.record.exceptions_of(where).values()]
