@@ -11,13 +11,15 @@ from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
-from tests.conftest import Databases
 from tests.world import engine, moves, together
 from tests.world.engine import Outcome
+from tests.world.ground import Ground, own_ground
 from tests.world.moves import Move
 
 DONE = Path(__file__).parent / "done.txt"
 """How many seeds were lived through without a failure, by commit; of this machine, and not in git."""
+FAILED = Path(__file__).parent / "failed"
+"""The stories of worlds that failed; of this machine too."""
 _TRIES = 60
 _EVERY = 25
 
@@ -31,8 +33,8 @@ def main() -> int:
         print(error, file=sys.stderr)  # noqa: T201
         return 2
     if options.seed is not None:
-        with engine.cluster() as databases:
-            return _one(databases, options.seed, listed, times=options.times, is_shrinking=options.shrink)
+        with own_ground() as ground:
+            return _one(ground, options.seed, listed, times=options.times, is_shrinking=options.shrink)
     seeds = range(options.first, options.first + options.seeds)
     return _many(seeds, jobs=options.jobs, is_shrinking=options.shrink, goes_on=options.go_on)
 
@@ -52,12 +54,14 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _one(databases: Databases, seed: int, listed: Sequence[Move] | None, *, times: int, is_shrinking: bool) -> int:
+def _one(ground: Ground, seed: int, listed: Sequence[Move] | None, *, times: int, is_shrinking: bool) -> int:
     chosen = moves.drawn(seed) if listed is None else list(listed)
-    outcomes = [engine.live(databases, seed, chosen) for _ in range(times)]
+    outcomes = [engine.live(ground, seed, chosen) for _ in range(times)]
     failed = [outcome for outcome in outcomes if outcome.broken]
+    for outcome in failed:
+        _write(outcome)
     if failed:
-        _tell(engine.shortened(databases, failed[0], tries=_TRIES) if is_shrinking and listed is None else failed[0])
+        _tell(engine.shortened(ground, failed[0], tries=_TRIES) if is_shrinking and listed is None else failed[0])
     _say(f"{len(failed)} of {times} failed; {sum(outcome.seconds for outcome in outcomes) / times:.2f} s a world")
     return 1 if failed else 0
 
@@ -75,14 +79,15 @@ def _many(seeds: range, *, jobs: int, is_shrinking: bool, goes_on: bool) -> int:
         _keep(number - len(failed))
     seconds = time.monotonic() - began
     _say(f"{number} worlds, {len(failed) or 'none'} against the law; {seconds:.0f} s, {seconds / number:.2f} s a world")
-    for outcome in failed[:1]:
-        with engine.cluster() as databases:
-            _tell(engine.shortened(databases, outcome, tries=_TRIES) if is_shrinking else outcome)
+    if failed and is_shrinking:
+        with own_ground() as ground:
+            _tell(engine.shortened(ground, failed[0], tries=_TRIES))
     return 1 if failed else 0
 
 
 def _tell_progress(outcome: Outcome, number: int, count: int, seconds: float) -> None:
     if outcome.broken:
+        _write(outcome)
         _say(f"seed {outcome.seed} failed after {number} worlds and {seconds:.0f} s: {outcome.broken[0]}")
     elif number % _EVERY == 0:
         _say(f"{number} of {count} worlds, {seconds:.0f} s")
@@ -95,6 +100,12 @@ def _tell(outcome: Outcome) -> None:
     for sentence in outcome.broken:
         _say(f"  {sentence}")
     _say(f"Again: {outcome.command}")
+
+
+def _write(outcome: Outcome) -> None:
+    FAILED.mkdir(exist_ok=True)
+    lines = [*outcome.broken, outcome.command, "", *outcome.story]
+    (FAILED / f"{outcome.seed}.txt").write_text("\n".join(lines) + "\n", "utf-8")
 
 
 def _keep(count: int) -> None:

@@ -7,14 +7,17 @@ from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from itertools import chain
 from typing import Any
 
 from syncer.simulator.judge.rules import Meeting
-from syncer.simulator.people.record import Json
+from syncer.simulator.people.edits import now_ms
+from syncer.simulator.people.record import Json, Reference
 from tests.world.stage import GRACE, GUARD_CALENDAR, GUARD_TENANT, Stage
 
 _HOUR_SECONDS = 3600.0
+_COARSE_SECONDS = 0.1
 _MALFORMED = frozenset({400, 405, 409, 411, 413, 414, 415, 422, 428, 431})
 _REFUSED = frozenset({400, 401, 404, 405, 409, 413, 415, 422})
 _DONE = frozenset({"applied", "unchanged"})
@@ -23,9 +26,14 @@ _HELD = (
     "SELECT t.slug, c.meeting_id FROM syncer.conference c JOIN syncer.tenant t USING (tenant_id) WHERE c.state = 'held'"
 )
 _HISTORY = """
-SELECT t.slug, c.meeting_id, h.kind, h.event_id, h.detail
+SELECT t.slug, c.meeting_id, h.kind, h.event_id, h.detail, h.at
 FROM syncer.history h JOIN syncer.tenant t USING (tenant_id)
 LEFT JOIN syncer.conference c ON c.tenant_id = h.tenant_id AND c.conference_id = h.conference_id
+"""
+_KNOWN = """
+SELECT t.slug, k.google_id, h.event_id, max(h.at) AS at FROM syncer.history h
+JOIN syncer.tenant t USING (tenant_id) JOIN syncer.calendar k USING (tenant_id, calendar_id)
+WHERE h.kind = 'linked' GROUP BY 1, 2, 3
 """
 _SET_ASIDE = "SELECT event_id, reason FROM syncer.note WHERE kind = 'set_aside'"
 
@@ -49,11 +57,9 @@ class Evidence:
 
 async def gathered(stage: Stage, log: Sequence[Mapping[str, Any]]) -> Evidence:
     """The evidence as it is now."""
-    google = (await stage.town.google("GET", "diary?after=0"))["entries"]
-    vendor = (await stage.town.vendor("GET", "diary?after=0"))["entries"]
     return Evidence(
-        google=[entry for entry in google if entry["actor"] == "client"],
-        vendor=[entry for entry in vendor if entry["face"] == "webhook"],
+        google=[entry for entry in stage.servers.google_diary() if entry["actor"] == "client"],
+        vendor=[entry for entry in stage.servers.vendor_diary() if entry["face"] == "webhook"],
         quotas=await stage.town.google("GET", "quotas"),
         history=await stage.fetch(_HISTORY),
         set_aside=await stage.fetch(_SET_ASIDE),
@@ -71,7 +77,9 @@ async def unjust(stage: Stage, waiting: frozenset[Meeting], *, are_read_back: bo
 
     are_read_back: else it is too early to say anything of meetings that were changed where they live.
     """
-    verdict = await stage.town.judge(grace_ms=GRACE.total_seconds() * 1000, held=waiting)
+    rows = await stage.fetch(_KNOWN)
+    known_at = {Reference(row["slug"], row["google_id"], row["event_id"]): row["at"] for row in rows}
+    verdict = await stage.town.judge(grace_ms=GRACE.total_seconds() * 1000, held=waiting, known_at=known_at)
     changed = stage.town.world.changes
     return [
         f"{one.standing.value}: {one.tenant} {one.meeting_id}: {one.sentence}"
@@ -184,11 +192,24 @@ def _too_soon(stage: Stage, seen: Evidence) -> Iterator[str]:
             for (where, meeting_id), presence in stage.town.world.record.presence.items()
             if (where.tenant, meeting_id) == (entry["account"], entry["meeting_id"])
             for span in presence.spans
-            if span[0] < entry["monotonic_ms"]
+            if span[0] < entry["monotonic_ms"] and _could_be_known(stage, seen, where, span)
         ]
         waited = _simulated(stage, entry["monotonic_ms"]) - _simulated(stage, max(ended_ms, default=0.0))
         if waited < GRACE.total_seconds():
             yield f"{entry['account']} {entry['meeting_id']} was deleted {waited:.0f} s after its last event went"
+
+
+def _could_be_known(stage: Stage, seen: Evidence, where: Reference, span: Sequence[float]) -> bool:
+    """Somebody looked while the event was there, and if workers ended meanwhile, one lived to write it down."""
+    looks = (entry for entry in seen.google if entry["calendar_id"] == where.calendar_id and entry["status"] == 200)
+    if not any(span[0] <= entry["monotonic_ms"] <= span[1] for entry in looks):
+        return False
+    seconds_ago = _simulated(stage, now_ms()) - _simulated(stage, span[0])
+    began_at = stage.town.clock.now() - timedelta(seconds=seconds_ago + _COARSE_SECONDS)
+    is_linked = any(
+        row["kind"] == "linked" and row["event_id"] == where.event_id and row["at"] >= began_at for row in seen.history
+    )
+    return is_linked or not stage.interruptions
 
 
 def _simulated(stage: Stage, at_ms: float) -> float:

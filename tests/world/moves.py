@@ -15,11 +15,12 @@ from syncer.simulator.google import faults as google_faults
 from syncer.simulator.people import edits, script
 from syncer.simulator.people.edits import Person, now_ms
 from syncer.simulator.people.faces import calendar_path, event_path
-from syncer.simulator.people.record import CREATIONS, AnyKind, Kind, Place, SeriesKind, kinds_of
+from syncer.simulator.people.record import CREATIONS, AnyKind, Kind, Place, Reference, SeriesKind, kinds_of
 from tests.world import quiet
-from tests.world.stage import GRACE, GUARD_CALENDAR, Stage, settle
+from tests.world.stage import GRACE, GUARD_CALENDAR, TURN, Stage, settle
 
 LEAST, MOST = 6, 22
+_COMBINED_SHARE = 0.5
 _EDITS: Mapping[AnyKind, float] = {
     **script.WEIGHTS,
     **dict.fromkeys(SeriesKind, 2.0),
@@ -30,8 +31,8 @@ _EDITS: Mapping[AnyKind, float] = {
 }
 _LONGEST_SECONDS = 0.8
 _HELD_SECONDS = 0.2
-_POLL_SECONDS = 0.005
-_PAUSE_SECONDS = 0.15
+_POLL_SECONDS = 0.003
+_PAUSE_SECONDS = 0.25
 _STOPPED_AT_MOST = 2
 _WRITE = {"conferenceDataVersion": "1", "sendUpdates": "all"}
 _SAFE = timedelta(minutes=2)
@@ -71,9 +72,10 @@ async def edit(stage: Stage, move: Move, *, kind: AnyKind) -> None:
     if kind is SeriesKind.RESTORE_INSTANCE and not world.record.called_off:
         kind = SeriesKind.CANCEL_INSTANCE
     where = None if kind in CREATIONS else await world.target(kind, person.place, person.chance)
-    if kind in (Kind.UNDELETE, SeriesKind.UNDELETE_SERIES) and where is not None and move.roll % 2:
-        # Half of them think better of it late enough for the worker to see the event gone.
+    if _is_in_two_steps(kind, where) and move.roll % 2:
+        # Half of them make their second step late enough for the worker to see the first.
         person.pause_seconds = _PAUSE_SECONDS
+        await stage.jump(TURN)
         stage.worker.gate.open()
     if kind is Kind.DELETE and where is not None:
         stage.bin.append((where, world.record.meant[where], world.now()))
@@ -81,6 +83,11 @@ async def edit(stage: Stage, move: Move, *, kind: AnyKind) -> None:
         kind = SeriesKind.CREATE_SERIES if isinstance(kind, SeriesKind) else Kind.CREATE
     await edits.make(person, kind, where)
     stage.worker.gate.shut()
+
+
+def _is_in_two_steps(kind: AnyKind, where: Reference | None) -> bool:
+    is_undoing = kind in (Kind.UNDELETE, SeriesKind.UNDELETE_SERIES) and where is not None
+    return is_undoing or kind is SeriesKind.GAIN_CONFERENCE
 
 
 async def bring_back(stage: Stage, _: Move) -> None:
@@ -100,7 +107,7 @@ async def clear(stage: Stage, move: Move) -> None:
     primary = [place for place in stage.places if place.is_primary]
     place = primary[move.seat % len(primary)]
     await settle(stage, place, GUARD_CALENDAR + 2, f"{stage.seed}:{move}")
-    await quiet.rest(stage)
+    await quiet.rest(stage, reads_back=False)
     sent_ms = now_ms()
     await world.google[place.owner].call("POST", f"{calendar_path(place.calendar_id)}/clear")
     for where in [where for where in world.record.meant if where.calendar_id == place.calendar_id]:
@@ -129,6 +136,7 @@ async def move_unseen(stage: Stage, move: Move) -> None:
 
 
 async def _let_go(stage: Stage, *, until: str | None = None, points: int | None = None) -> None:
+    await stage.jump(TURN)
     worker, since = stage.worker, stage.town.clock.now().timestamp()
     rescues = worker.rescues
     worker.gate.is_reading_back = until in _OF_READINGS
@@ -137,8 +145,10 @@ async def _let_go(stage: Stage, *, until: str | None = None, points: int | None 
     longest_seconds = _HELD_SECONDS if worker.gate.is_holding else _LONGEST_SECONDS
     deadline = asyncio.get_running_loop().time() + longest_seconds
     while not worker.gate.is_shut and asyncio.get_running_loop().time() < deadline:
-        if worker.is_idle(since, rescues):
+        if worker.serves(len(stage.places)) and worker.is_idle(since, rescues):
             break
+        if worker.rescues < rescues + 2:
+            worker.hurry()
         await asyncio.sleep(_POLL_SECONDS)
     worker.gate.shut()
 
@@ -173,9 +183,9 @@ async def wake(stage: Stage, _: Move) -> None:
     await quiet.wake(stage)
 
 
-async def rest(stage: Stage, _: Move) -> None:
-    """Everything comes to rest."""
-    await quiet.rest(stage)
+async def rest(stage: Stage, move: Move) -> None:
+    """Everything comes to rest; now and then meetings are read back too."""
+    await quiet.rest(stage, reads_back=move.roll % 3 == 0)
 
 
 async def google_fails(stage: Stage, _: Move, *, fault: str) -> None:
@@ -201,7 +211,7 @@ async def forget(stage: Stage, _: Move) -> None:
 async def cut(stage: Stage, _: Move) -> None:
     """Postgres ends all connections of the workers."""
     stage.interruptions += 1
-    await stage.admin.execute(_CUT)
+    await stage.ground.admin.execute(_CUT)
 
 
 async def jump(stage: Stage, _: Move, *, span: timedelta) -> None:
@@ -254,7 +264,7 @@ _OF_READINGS = frozenset({"after read", "before patch", "after patch", "before w
 
 
 def _table() -> dict[str, tuple[float, Act]]:
-    kinds = kinds_of(with_series=True)
+    kinds = kinds_of()
     edited = {kind.value: (_EDITS.get(kind, 2.0), partial(edit, kind=kind)) for kind in kinds}
     points = {f"to {point}": (weight, partial(go_to, point=point)) for point, weight in POINTS.items()}
     google = {f"google {fault}": (1.0, partial(google_fails, fault=fault)) for fault in google_faults.KINDS}
@@ -291,6 +301,29 @@ TABLE = _table()
 """Every move there is: its weight and what it does, by name."""
 
 
+_COMBINED: Sequence[Sequence[str]] = (
+    ("rename", "to before commit_pages", "freeze", "rename", "to after commit_pages", "wake"),
+    ("rename_series", "to before commit_pages", "freeze", "rename_series", "to after commit_pages", "wake"),
+    ("rename", "to before record", "freeze", "rename", "to after record", "wake"),
+    ("delete", "to before commit_pages", "freeze", "bring back", "to after commit_pages", "wake"),
+    ("rename", "to before update", "freeze", "rename", "to after record", "wake"),
+    ("rename", "to before patch", "freeze", "to after patch", "wake"),
+    ("move_time", "to after commit_pages", "kill", "go on"),
+    ("move_time", "to after update", "kill", "go on"),
+    ("move_instance", "rest", "delete_series", "jump 11 minutes"),
+    ("rename_instance", "rest", "split_ui", "rest", "delete_series", "rest"),
+    ("cancel_instance", "rest", "restore_instance"),
+    ("forget", "delete", "rest", "jump 11 minutes"),
+    ("forget", "cancel_instance", "to after restart", "restore_instance"),
+    ("rename", "to after look", "hold", "rename", "go on", "let go"),
+    ("rename", "to after update", "hold", "rename", "go on", "let go"),
+    ("rename", "to after patch", "hold", "rename", "go on", "let go"),
+    ("delete", "jump 11 minutes", "to before delete", "bring back", "go on"),
+    ("move unseen", "rest", "jump 11 minutes"),
+)
+"""Moves that show something together and seldom come together by chance: one world in two has such a row in it."""
+
+
 def drawn(seed: int) -> list[Move]:
     """The moves that a seed stands for."""
     chance = random.Random(f"world:{seed}")
@@ -298,7 +331,13 @@ def drawn(seed: int) -> list[Move]:
     count = chance.randint(LEAST, MOST)
     # Most of a world happens on few calendars: what meets nothing shows nothing.
     seats = [chance.randrange(100) for _ in range(2)]
-    return [Move(chance.choices(names, weights)[0], chance.choice(seats), chance.randrange(1000)) for _ in range(count)]
+    listed = [
+        Move(chance.choices(names, weights)[0], chance.choice(seats), chance.randrange(1000)) for _ in range(count)
+    ]
+    if chance.random() < _COMBINED_SHARE:
+        row, seat, at = chance.choice(_COMBINED), chance.choice(seats), chance.randrange(count + 1)
+        listed[at:at] = [Move(name, seat, chance.randrange(1000)) for name in row]
+    return listed
 
 
 async def make(stage: Stage, move: Move) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -12,24 +13,24 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-import asyncpg
 
 from syncer.model.calendar import Matcher, Policy
 from syncer.settings import Settings
 from syncer.simulator.clock import SimulatedClock
 from syncer.simulator.conferencing import ConferencingSimulator
+from syncer.simulator.conferencing import faults as vendor_faults
 from syncer.simulator.demo import town as towns
 from syncer.simulator.demo.town import SOLUTION, Town
 from syncer.simulator.google import GoogleSimulator
 from syncer.simulator.people import settling
 from syncer.simulator.people.edits import now_ms
-from syncer.simulator.people.record import Meant, Place, Reference
+from syncer.simulator.people.record import Json, Meant, Place, Reference
 from syncer.simulator.serve import serving
 from syncer.store import tenants
-from syncer.store.database import Database
 from syncer.store.tenants import NewCalendar, NewTenant
 from tests.simulator.watching import Watcher
 from tests.world import worker as workers
+from tests.world.ground import Ground
 from tests.world.worker import Worker
 
 TENANTS, CALENDARS, EVENTS, SERIES = 2, 2, 1, 1
@@ -47,7 +48,34 @@ POLICY = Policy(
 ROBOT = "robot@{tenant}.test"
 """Whom the service acts as: people lose no access of their own when it loses its."""
 READ_BACK_SECONDS = 0.2
+_CYCLE_SECONDS = 0.4
+TURN = timedelta(seconds=0.6)
+"""So much later every calendar is due that does not wait for something else, and every meeting to be read back."""
 _SLOW_SECONDS = 0.05
+_HABITS = ("opaque_instance_ids", "moved_instances_change_id", "exceptions_vanish", "moving_sync_tokens")
+_UNHURRIED = "UPDATE syncer.project SET per_minute = 1000000, per_user_minute = 100000"
+"""Hours of a world go by in a second, and the budget counts real ones. Google's limits are law all the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class Servers:
+    """Both simulators themselves, for what is asked of them so often that HTTP would take its time."""
+
+    google: GoogleSimulator
+    vendor: ConferencingSimulator
+
+    def google_diary(self) -> list[Json]:
+        """What the simulated Google was asked."""
+        return self.google._stage.diary.after(0)
+
+    def vendor_diary(self) -> list[Json]:
+        """What the simulated conferencing system was asked and did."""
+        return self.vendor._vendor.diary.after(0)
+
+    def heal(self) -> None:
+        """No more faults."""
+        self.google._stage.faults.set({}, {})
+        self.vendor._vendor.faults.set(vendor_faults.Settings(chance={}, next={}))
 
 
 @dataclass(slots=True)
@@ -58,14 +86,15 @@ class Stage:
     jumps: (monotonic ms, shift in s) since when the clock was set off so far. lost: calendars the service cannot see.
     interruptions: how often a worker or a connection ended in the middle, so that it may not know what it did.
     late: changes outside that workers began after their leases. bin: deleted events with how they were meant, and when.
+    notes: what happened beside requests and rows, and when, for the story.
     """
 
     seed: int
-    dsn: str
+    ground: Ground
     town: Town
     watcher: Watcher
+    servers: Servers
     settings: Settings
-    admin: asyncpg.Connection
     workers: list[Worker] = field(default_factory=list)
     jumps: list[tuple[float, float]] = field(default_factory=list)
     lost: set[str] = field(default_factory=set)
@@ -73,6 +102,7 @@ class Stage:
     late: list[str] = field(default_factory=list)
     bin: list[tuple[Reference, Meant, datetime]] = field(default_factory=list)
     born: int = 0
+    notes: list[tuple[datetime, str]] = field(default_factory=list)
 
     @property
     def worker(self) -> Worker:
@@ -87,54 +117,58 @@ class Stage:
     async def add_worker(self) -> None:
         """Another worker, stopped when it has taken the project over: whoever had the lease is gone or stopped."""
         self.born += 1
-        made = await workers.begin(self.settings, self.dsn, self.seed * 1000 + self.born)
+        made = await workers.begin(self.settings, self.ground.database, self.seed * 1000 + self.born)
         made.set_clock(self.town.clock.shift)
         self.workers.append(made)
         owner = None
         # Once is not always enough: a renewal of the worker before may still have been on its way.
         while owner != made.supervisor._ownership.owner:
-            await self.admin.execute("UPDATE syncer.lease SET until = syncer.clock() - interval '1 second'")
+            await self.ground.admin.execute("UPDATE syncer.lease SET until = syncer.clock() - interval '1 second'")
             made.gate.open(until="after take")
             await made.gate.stopped()
-            owner = await self.admin.fetchval("SELECT owner FROM syncer.lease")
+            owner = await self.ground.admin.fetchval("SELECT owner FROM syncer.lease")
 
     async def jump(self, span: timedelta) -> None:
         """It is so much later for everybody."""
         shift = self.town.clock.shift + span
-        await self.admin.execute("UPDATE syncer.test_clock SET shift = $1", shift)
-        # Whoever serves would have renewed its lease meanwhile.
-        await self.admin.execute("UPDATE syncer.lease SET until = until + $1", span)
         self.town.clock.shift = shift
         for worker in self.workers:
             worker.set_clock(shift)
         self.jumps.append((now_ms(), shift.total_seconds()))
+        # Postgres last: were it ahead of the workers, it would call out what is not yet due.
+        await self.ground.admin.execute("UPDATE syncer.test_clock SET shift = $1", shift)
+        # Whoever serves would have renewed its lease meanwhile.
+        await self.ground.admin.execute("UPDATE syncer.lease SET until = until + $1", span)
 
     async def share(self, place: Place, role: str) -> None:
         """What the service may do on a calendar."""
         body = {"user": ROBOT.format(tenant=place.tenant), "role": role}
         await self.town.google("PUT", f"calendars/{place.calendar_id}/acl", body)
 
+    def note(self, text: str) -> None:
+        """Something happened that the story should tell."""
+        self.notes.append((self.town.clock.now(), text))
+
     async def fetch(self, sql: str, *arguments: object) -> list[Any]:
         """Rows of this world's database, asked for beside the workers."""
-        return list(await self.admin.fetch(sql, *arguments))
+        return list(await self.ground.admin.fetch(sql, *arguments))
 
 
 @asynccontextmanager
-async def staged(seed: int, dsn: str, folder: Path) -> AsyncIterator[Stage]:
-    """A furnished world with one worker that has not done anything yet. dsn: of a fresh database with our schema."""
+async def staged(seed: int, ground: Ground, folder: Path) -> AsyncIterator[Stage]:
+    """A furnished world with one worker that has not done anything yet."""
     slugs = [f"tenant-{number}" for number in range(1, TENANTS + 1)]
     async with AsyncExitStack() as stack:
-        admin = await asyncpg.connect(dsn)
-        stack.push_async_callback(admin.close)
-        await admin.execute("INSERT INTO syncer.test_clock DEFAULT VALUES")
+        await ground.clear()
+        await ground.admin.execute("INSERT INTO syncer.test_clock DEFAULT VALUES")
         places = towns.places(slugs, CALENDARS, {})
         watcher = Watcher(requests=True)
-        town = await _town(stack, places, seed, watcher)
-        stage = Stage(seed, dsn, town, watcher, _settings(town, folder), admin)
+        town, servers = await _town(stack, places, seed, watcher)
+        stage = Stage(seed, ground, town, watcher, servers, _settings(town, folder))
         await _enrol(stage, folder)
         for place in places:
             await settle(stage, place, EVENTS, f"{seed}:furniture", series=SERIES)
-        await town.google("PUT", "faults", {"settings": {"slow_seconds": _SLOW_SECONDS}})
+        await town.google("PUT", "faults", {"settings": {"slow_seconds": _SLOW_SECONDS, **_habits(seed)}})
         await town.vendor("PUT", "faults", {"slow_seconds": _SLOW_SECONDS})
         try:
             await stage.add_worker()
@@ -144,16 +178,23 @@ async def staged(seed: int, dsn: str, folder: Path) -> AsyncIterator[Stage]:
                 await worker.kill()
 
 
-async def _town(stack: AsyncExitStack, places: tuple[Place, ...], seed: int, watcher: Watcher) -> Town:
+def _habits(seed: int) -> dict[str, bool]:
+    """How the simulated Google does what nobody knows for sure: each way in half of all worlds."""
+    chance = random.Random(f"habits:{seed}")
+    return {name: chance.random() < 0.5 for name in _HABITS}
+
+
+async def _town(stack: AsyncExitStack, places: tuple[Place, ...], seed: int, watcher: Watcher) -> tuple[Town, Servers]:
     """A town as demos have it, where each call of the worker and its answer is held against Google's own document."""
     clock = SimulatedClock()
-    google = GoogleSimulator(clock, seed, witness=watcher).application()
-    google_root = await stack.enter_async_context(serving(google))
-    vendor_root = await stack.enter_async_context(serving(ConferencingSimulator(clock, seed).application()))
+    google = GoogleSimulator(clock, seed, witness=watcher)
+    vendor = ConferencingSimulator(clock, seed)
+    google_root = await stack.enter_async_context(serving(google.application()))
+    vendor_root = await stack.enter_async_context(serving(vendor.application()))
     session = await stack.enter_async_context(aiohttp.ClientSession())
     town = await towns._peopled(places, session, (google_root, vendor_root), clock)
     town.world.with_series = True
-    return town
+    return town, Servers(google, vendor)
 
 
 async def settle(stage: Stage, place: Place, count: int, seed: str, *, series: int = 0) -> None:
@@ -164,16 +205,17 @@ async def settle(stage: Stage, place: Place, count: int, seed: str, *, series: i
 
 async def _enrol(stage: Stage, folder: Path) -> None:
     """The service's own user may write on all calendars of its tenant."""
-    async with Database.opened(stage.dsn, connections=1) as database:
-        await tenants.add_project(database, "main")
-        for slug, account in stage.town.accounts.items():
-            grant = await stage.town.google("POST", "users", {"email": ROBOT.format(tenant=slug)})
-            (folder / f"{slug}.google").write_text(json.dumps(grant))
-            (folder / f"{slug}.vendor").write_text(account["webhook_secret"])
-            await tenants.add_tenant(database, _tenant(slug, account["webhook_url"]))
-            for place in [place for place in stage.places if place.tenant == slug]:
-                await stage.share(place, "writer")
-                await tenants.add_calendar(database, slug, NewCalendar(place.calendar_id))
+    database = stage.ground.database
+    await tenants.add_project(database, "main")
+    await stage.ground.admin.execute(_UNHURRIED)
+    for slug, account in stage.town.accounts.items():
+        grant = await stage.town.google("POST", "users", {"email": ROBOT.format(tenant=slug)})
+        (folder / f"{slug}.google").write_text(json.dumps(grant))
+        (folder / f"{slug}.vendor").write_text(account["webhook_secret"])
+        await tenants.add_tenant(database, _tenant(slug, account["webhook_url"]))
+        for place in [place for place in stage.places if place.tenant == slug]:
+            await stage.share(place, "writer")
+            await tenants.add_calendar(database, slug, NewCalendar(place.calendar_id))
 
 
 def _tenant(slug: str, webhook_url: str) -> NewTenant:
@@ -194,9 +236,9 @@ def _settings(town: Town, folder: Path) -> Settings:
         token_uris=(f"{town.google_root}token",),
         credentials_folder=folder,
         private_networks=(ip_network("127.0.0.0/8"),),
-        cycle_seconds=0.04,
-        relist_seconds=0.1,
-        rescue_seconds=0.02,
+        cycle_seconds=_CYCLE_SECONDS,
+        relist_seconds=0.4,
+        rescue_seconds=0.25,
         read_back_seconds=READ_BACK_SECONDS,
         lease_seconds=300,
         request_seconds=5,

@@ -37,8 +37,12 @@ def test_what_is_no_move_is_refused_with_a_sentence(text: str) -> None:
         moves.heard(text)
 
 
+def test_a_row_of_moves_is_made_of_moves() -> None:
+    assert {name for row in moves._COMBINED for name in row} <= moves.TABLE.keys()
+
+
 def test_every_kind_of_edit_is_a_move() -> None:
-    assert {kind.value for kind in kinds_of(with_series=True)} <= moves.TABLE.keys()
+    assert {kind.value for kind in kinds_of()} <= moves.TABLE.keys()
 
 
 @pytest.mark.parametrize("point", moves.POINTS)

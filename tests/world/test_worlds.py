@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
 from tests.conftest import Databases
 from tests.world import engine, moves
 from tests.world.engine import Outcome
+from tests.world.ground import Ground, ground
 
-SEEDS = range(1, 17)
+SEEDS = range(1, 61)
 _TRIES = 25
+
+
+@pytest.fixture(scope="module", name="ground")
+def one_ground(databases: Databases) -> Iterator[Ground]:
+    """Where the worlds of this process follow one another."""
+    with ground(databases) as made:
+        yield made
 
 
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("seed", SEEDS)
-def test_a_random_world_keeps_the_law(databases: Databases, seed: int) -> None:
-    outcome = engine.live(databases, seed, moves.drawn(seed))
-    assert not outcome.broken, _story(engine.shortened(databases, outcome, tries=_TRIES))
+def test_a_random_world_keeps_the_law(ground: Ground, seed: int) -> None:
+    outcome = engine.live(ground, seed, moves.drawn(seed))
+    assert not outcome.broken, _story(engine.shortened(ground, outcome, tries=_TRIES))
 
 
 def _story(outcome: Outcome) -> str:

@@ -1,4 +1,4 @@
-"""Many worlds at once, each process with a Postgres of its own; what came of them is told in order."""
+"""Many worlds at once, each process on a ground of its own; what came of them is told in order."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from multiprocessing.connection import Connection
 
 from tests.world import engine, moves
 from tests.world.engine import Outcome
+from tests.world.ground import own_ground
 
 
 def lived(seeds: range, jobs: int) -> Generator[Outcome, None, None]:
@@ -30,7 +31,7 @@ def lived(seeds: range, jobs: int) -> Generator[Outcome, None, None]:
 
 
 def _live(seeds: range, outcomes: Connection) -> None:
-    """Live these worlds one after another on a Postgres of their own, as long as anybody wants to know of them."""
-    with engine.cluster() as databases, suppress(BrokenPipeError, KeyboardInterrupt):
+    """Live these worlds one after another on a ground of their own, as long as anybody wants to know of them."""
+    with own_ground() as ground, suppress(BrokenPipeError, KeyboardInterrupt):
         for seed in seeds:
-            outcomes.send(engine.live(databases, seed, moves.drawn(seed)))
+            outcomes.send(engine.live(ground, seed, moves.drawn(seed)))

@@ -12,13 +12,14 @@ from syncer import app
 from syncer.run.bells import Bells
 from syncer.run.supervisor import Supervisor
 from syncer.settings import Settings
+from syncer.store.database import Database
 from syncer.sync.tools import Project, Tools
 from tests.world.gates import Gate, gated
 
 # A calendar that is due later than this is one that waits for something, not for its turn.
-_TURN_SECONDS = 0.5
+_TURN_SECONDS = 0.6
 # The clock jumps, and a worker that slept until the next thing was due would only see it a fifth of a second later.
-_TICK_SECONDS = 0.02
+_TICK_SECONDS = 0.006
 
 
 @dataclass(slots=True)
@@ -54,20 +55,28 @@ class Worker:
             found += [schedule._due[slot] for slot in project.calendars.slots() if schedule.looked_at(slot) <= since]
         return found
 
+    def serves(self, calendars: int) -> bool:
+        """It has listed so many calendars: a worker that has only just begun has looked at all of none."""
+        return sum(1 for project in self.projects for _ in project.calendars.slots()) == calendars
+
     def is_idle(self, since: float, rescues: int) -> bool:
         """It has looked at all it can look at since then, gone for what is due, and found nothing more to do."""
         now = self.tools.clock().timestamp()
         is_looked = all(due > now + _TURN_SECONDS and due != float("inf") for due in self.unseen(since))
-        return bool(self.projects) and is_looked and not self.is_pushing and self.rescues >= rescues + 2
+        return is_looked and not self.is_pushing and self.rescues >= rescues + 2
 
     @property
     def rescues(self) -> int:
         """How often it has asked for rows that wait to be pushed."""
         return self.gate.passed.get("after waiting", 0)
 
+    def hurry(self) -> None:
+        """It asks at once for rows that wait, not in its next round."""
+        self.supervisor._room.bell.set()
+
     def set_clock(self, shift: timedelta) -> None:
         """It learns at once what its next beat would tell it."""
-        self.tools.clock.shift = shift
+        self.tools.clock.shift = self.gate.shift = shift
 
     def outlive_leases(self) -> None:
         """It was stopped for so long that by its own count no lease is left."""
@@ -84,11 +93,12 @@ class Worker:
         await self.walls.aclose()
 
 
-async def begin(settings: Settings, dsn: str, seed: int) -> Worker:
-    """A new worker, which serves from now on."""
+async def begin(settings: Settings, database: Database, seed: int) -> Worker:
+    """A new worker, which serves from now on. Its connections are there already, and stay when it is gone."""
     walls = AsyncExitStack()
     gate = Gate()
-    tools = gated(await walls.enter_async_context(app.tools_of(settings, dsn)), gate, random.Random(seed).random)
+    made = await walls.enter_async_context(app.tools_over(settings, database))
+    tools = gated(made, gate, random.Random(seed).random)
     supervisor = app.supervisor_of(settings, tools)
     supervisor._until_next_due = lambda: _TICK_SECONDS  # type: ignore[method-assign]
     return Worker(gate, tools, supervisor, asyncio.create_task(supervisor.run(Bells())), walls)

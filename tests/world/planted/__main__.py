@@ -20,18 +20,38 @@ from syncer.model.errors import OperatorError
 PATCHES = Path(__file__).parent
 ROOT = PATCHES.parents[2]
 SEEDS = 200
-_FOUND = re.compile(r"seed (\d+) failed after (\d+) worlds and (\d+) s: (.*)")
-_WORDS = 90
+TABLE = PATCHES / "FOUND.md"
+"""What came of each bug when it was tried last."""
+_FAILED = re.compile(r"seed (\d+) failed after \d+ worlds and \d+ s: (.*)")
+_ROW = re.compile(r"\| `(\w+)` \|.*")
+_WORDS = 110
+_AGAIN = 3
+"""Worlds without the bug, one after another, that must keep the law by the seed that found it."""
+_HEAD = """# Planted bugs, and the worlds that found them
+
+Made by `make planted`, which lives worlds with each bug from seed 1 on, at most {seeds}. A find counts only if the same
+seed keeps the law without the bug, {again} times.
+
+| bug | what is wrong | worlds | what the law said |
+| --- | --- | ---: | --- |
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
     """What came of one bug. worlds: how many it took, None when no world found it. sentence: what the law said."""
 
-    name: str
+    patch: Path
     worlds: int | None
     seconds: float
     sentence: str
+
+    @property
+    def row(self) -> str:
+        """Its row in the table."""
+        bug = self.patch.read_text("utf-8").splitlines()[0]
+        worlds = "not found" if self.worlds is None else self.worlds
+        return f"| `{self.patch.stem}` | {bug} | {worlds} | {self.sentence[:_WORDS].replace('|', '/')} |"
 
 
 def main() -> int:
@@ -40,8 +60,8 @@ def main() -> int:
     patches = [path for path in sorted(PATCHES.glob("*.patch")) if not options.names or path.stem in options.names]
     with ThreadPoolExecutor(options.jobs) as pool:
         tries = [pool.submit(tried, path, options.seeds) for path in patches]
-        rows = list(_told(one.result() for one in as_completed(tries)))
-    missed = [row.name for row in rows if row.worlds is None]
+        rows = list(_told((one.result() for one in as_completed(tries)), options.seeds))
+    missed = [row.patch.stem for row in rows if row.worlds is None]
     print(f"{len(rows) - len(missed)} of {len(rows)} planted bugs were found", *missed)  # noqa: T201
     return 1 if missed else 0
 
@@ -54,33 +74,55 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _told(rows: Iterator[Found]) -> Iterator[Found]:
+def _told(rows: Iterator[Found], seeds: int) -> Iterator[Found]:
     for row in rows:
         worlds = "NOT FOUND" if row.worlds is None else f"{row.worlds} worlds"
-        print(f"{row.name:26}{worlds:>12}{row.seconds:7.0f} s  {row.sentence[:_WORDS]}", flush=True)  # noqa: T201
+        print(f"{row.patch.stem:31}{worlds:>12}{row.seconds:7.0f} s  {row.sentence[:_WORDS]}", flush=True)  # noqa: T201
+        _keep(row, seeds)
         yield row
+
+
+def _keep(row: Found, seeds: int) -> None:
+    """Write the table: a new row for the bug that was tried, the old ones for the others."""
+    lines = TABLE.read_text("utf-8").splitlines() if TABLE.exists() else []
+    known = {match[1]: match[0] for match in map(_ROW.fullmatch, lines) if match}
+    known[row.patch.stem] = row.row
+    there = {path.stem for path in PATCHES.glob("*.patch")}
+    table = [text for name, text in sorted(known.items()) if name in there]
+    TABLE.write_text(_HEAD.format(seeds=seeds, again=_AGAIN) + "".join(f"{text}\n" for text in table), "utf-8")
 
 
 def tried(patch: Path, seeds: int) -> Found:
     """The worlds of one bug, from seed 1 on."""
-    began = time.monotonic()
+    began, first = time.monotonic(), 1
     with TemporaryDirectory(prefix="syncer-planted-") as folder:
         try:
             planted(Path(folder), patch)
         except OperatorError as error:
-            return Found(patch.stem, None, 0.0, str(error))
-        lived = subprocess.run(
-            [sys.executable, "-m", "tests.world", "--seeds", str(seeds), "--no-shrink"],
-            cwd=folder,
-            env={**os.environ, "PYTHONPATH": folder},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-    match, seconds = _FOUND.search(lived.stdout), time.monotonic() - began
-    if match is None:
-        return Found(patch.stem, None, seconds, lived.stderr[-_WORDS:] if lived.returncode else "")
-    return Found(patch.stem, int(match[2]), seconds, match[4])
+            return Found(patch, None, 0.0, str(error))
+        while first <= seeds:
+            lived = _lived(Path(folder), "--first", first, "--seeds", seeds - first + 1, "--no-shrink")
+            match = _FAILED.search(lived.stdout)
+            if match is None:
+                return Found(patch, None, time.monotonic() - began, lived.stderr[-_WORDS:] if lived.returncode else "")
+            seed = int(match[1])
+            if not _lived(ROOT, "--seed", seed, "--times", _AGAIN, "--no-shrink").returncode:
+                return Found(patch, seed, time.monotonic() - began, match[2])
+            print(f"{patch.stem}: seed {seed} fails without the bug as well", flush=True)  # noqa: T201
+            first = seed + 1
+    return Found(patch, None, time.monotonic() - began, "")
+
+
+def _lived(folder: Path, *options: str | int) -> subprocess.CompletedProcess[str]:
+    """Worlds by the code in a folder."""
+    return subprocess.run(
+        [sys.executable, "-m", "tests.world", *map(str, options)],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(folder)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
 def planted(folder: Path, patch: Path) -> None:
