@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -18,6 +19,7 @@ CREDENTIALS_PREFIX = "SYNCER_CREDENTIAL_"
 GOOGLE = "https://www.googleapis.com/"
 GOOGLE_TOKEN_URI = "https://oauth2.googleapis.com/token"  # noqa: S105 (an address, not a secret)
 
+_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 _OF_KUBERNETES = re.compile(
     r"SYNCER(_[A-Z0-9_]+)?_(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)"
 )
@@ -41,6 +43,15 @@ def _listen(value: str) -> str:
         raise ValueError("its port must be from 0 to 65535")
     if value != "off" and found is None:
         raise ValueError("it must be HOST:PORT, as in 127.0.0.1:8470, or off")
+    return value
+
+
+def _notifications_url(value: str) -> str:
+    url = urlsplit(value)
+    if not re.fullmatch(r"https?://[^\s/?#@]+(/[^\s?#]*)?", value) or not url.hostname:
+        raise ValueError("it must be a whole URL without a query, as in https://sync.example.org/notifications/google")
+    if url.scheme == "http" and url.hostname not in _LOOPBACK:
+        raise ValueError("it must begin with https://; Google sends to nothing else")
     return value
 
 
@@ -68,9 +79,16 @@ class Settings(BaseSettings):
     credentials_prefix: str = Field(
         CREDENTIALS_PREFIX, min_length=1, description="prefix of variables that `env:` references may name"
     )
+    key_ring: Path | None = Field(None, description="file of the keys that `sealed:` credentials are sealed with")
     private_networks: Networks = Field((), description="private address ranges that tenants' URLs may point into")
     listen: Annotated[str, AfterValidator(_listen)] = Field(
         "127.0.0.1:8470", description="HOST:PORT that takes calls from vendors, or off; port 0 takes a free one"
+    )
+    notifications_url: Annotated[str, AfterValidator(_notifications_url)] | None = Field(
+        None, description="public https address of POST /notifications/google; without it calendars are only polled"
+    )
+    channel_seconds: Annotated[int, Field(ge=60, le=2_592_000)] = Field(
+        604_800, description="how long a channel of notifications is asked for; Google may grant less"
     )
     cycle_seconds: Seconds = Field(60, description="every calendar is looked at once a cycle")
     relist_seconds: Seconds = Field(5, description="how often tenants and calendars are listed again")
@@ -87,6 +105,9 @@ class Settings(BaseSettings):
     requests: Places = Field(20, description="requests to Google at once")
     batch_calls: Annotated[int, Field(ge=1, le=1000)] = Field(
         50, description="looks or patches in one request to Google, at most; fewer while its answers take over a second"
+    )
+    patch_weight: Annotated[int, Field(ge=1, le=100)] = Field(
+        3, description="requests that a patch counts as, in the budget of requests to Google"
     )
     gzip: bool = Field(True, description="ask for compressed answers; off saves time where the network is fast")
     pulls: Places = Field(200, description="calendars with some changes pulled at once")

@@ -284,6 +284,7 @@ RULES = {
         ("at = datetime.datetime.now(UTC)\n", "at = time.time()\n", "from time import time\n", "on = date.today()\n"),
         {
             "syncer/sync/tools.py": "this is tools.clock",
+            "syncer/cli/keys.py": "when a key was made is told in real time",
             "syncer/cli/probes.py": "`check` compares this machine's clock with the database's and Google's",
             "syncer/clients/google/auth.py": "signatures and tokens live in real time",
             "syncer/clients/google/errors.py": "a Retry-After that is a date is in real time",

@@ -19,7 +19,7 @@ from syncer.store import migrate
 _TEMPLATE = "bench_template"
 _A_TENANT = 100
 # More than any run asks for: what limits do is not measured here.
-_UNLIMITED = 2_000_000_000
+_UNLIMITED, _UNLIMITED_DAY = 2_000_000_000, 10**15
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +87,9 @@ async def postgres() -> AsyncIterator[Postgres]:
 
 async def _fill(connection: asyncpg.Connection, world: World, root: str) -> None:
     await connection.execute(
-        "INSERT INTO syncer.project (slug, per_minute, per_user_minute, per_day) VALUES ('bench', $1, $1, $1)",
+        "INSERT INTO syncer.project (slug, per_minute, per_user_minute, per_day) VALUES ('bench', $1, $1, $2)",
         _UNLIMITED,
+        _UNLIMITED_DAY,
     )
     await connection.execute(
         "INSERT INTO syncer.provider_account (provider, settings, credential) VALUES ('webhook', $1, 'file:webhook')",

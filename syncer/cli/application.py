@@ -19,7 +19,9 @@ from syncer.cli import (
     conference,
     config,
     demo,
+    keys,
     migrate,
+    plan,
     project,
     run,
     simulate,
@@ -56,16 +58,17 @@ def application() -> App:
 def _groups() -> tuple[tuple[str, tuple[Callable[..., object], ...], tuple[tuple[ModuleType, str, str], ...]], ...]:
     served = (
         (project, "Google Cloud projects: one request budget each.", "add list show"),
-        (tenant, "Customers whose calendars are served.", "add list show set pause resume remove"),
+        (tenant, "Customers whose calendars are served.", "add list show set seal pause resume remove"),
         (calendar, "Calendars that are looked at.", "add list show explain pause resume resync release remove"),
         (conference, "Meetings as they are kept in step.", "list show retry history"),
     )
     simulators = (simulate, "A Google Calendar and a conferencing system to try on.", "google conferencing")
     configuration = (config, "The settings of this process.", "show")
+    ring = (keys, "Keys that seal credentials in the database.", "new list rotate retire")
     return (
-        ("Run it", (run.run, migrate.migrate, check.check, completion.completion), (configuration,)),
+        ("Run it", (run.run, run.receive, migrate.migrate, check.check, completion.completion), (configuration, ring)),
         ("What is served", (), served),
-        ("Try it out", (demo.demo,), (simulators,)),
+        ("Try it out", (demo.demo, plan.plan), (simulators,)),
     )
 
 

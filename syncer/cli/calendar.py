@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
-from syncer.cli import asking, connect, options, output, progress, resync_plan, standing
+from syncer.cli import asking, channel, connect, options, output, progress, resync_plan, standing
 from syncer.cli.asking import Yes
 from syncer.cli.output import AsJson
 
@@ -91,14 +91,16 @@ async def show(tenant: Slug, google_id: GoogleId, /, *, as_json: AsJson = False)
 
     Example: syncer calendar show acme ana@example.org
     """
-    from syncer.store import overview
+    from syncer.model.calendar import CalendarKey
+    from syncer.store import channels, overview
 
     async with connect.store() as database:
         found = await overview.calendar(database, tenant, google_id)
+        told = await channels.standing(database, CalendarKey(found.tenant_id, found.calendar_id))
     if as_json:
         output.document(found)
         return
-    output.fields(_fields(found))
+    output.fields(_fields(found) | {"told of by Google": channel.state(told)})
     output.advise(f"syncer calendar explain {tenant} {google_id}")
 
 

@@ -36,15 +36,16 @@ async def store() -> AsyncIterator["Database"]:
 
 
 @asynccontextmanager
-async def address(chosen: "Settings", *, quietly: bool = False) -> AsyncIterator[str]:
+async def address(chosen: "Settings", *, quietly: bool = False, needs_all: bool = True) -> AsyncIterator[str]:
     """The address of a database whose schema is up to date: the operator's, or the embedded one, migrated here.
 
-    quietly: show no progress while the embedded one starts, for whoever shows some of their own.
+    quietly: show no progress while the embedded one starts, for whoever shows some of their own. needs_all: the role
+    must have rights to all tables.
     Raises OperatorError when it cannot be reached, lacks migrations or lacks privileges.
     """
     if chosen.database_url is not None:
         dsn = chosen.database_url.get_secret_value()
-        await _is_ready(dsn)
+        await _is_ready(dsn, needs_all=needs_all)
         yield dsn
         return
     from syncer import embedded
@@ -103,13 +104,13 @@ async def missing_right_to_migrate(dsn: str) -> str | None:
     )
 
 
-async def _is_ready(dsn: str) -> None:
+async def _is_ready(dsn: str, *, needs_all: bool) -> None:
     from syncer.store.migrate import pending
     from syncer.store.reach import reach
 
     await reach(dsn)
     # First, for without USAGE on the schema the list of migrations cannot be read either.
-    lacking = await missing_privileges(dsn)
+    lacking = await missing_privileges(dsn) if needs_all else None
     if lacking is not None:
         raise OperatorError(lacking)
     missing = await pending(dsn)

@@ -32,7 +32,7 @@ _SENTENCES: Mapping[str, str] = {
     "kept": "the meeting is kept",
     "wrote_back": "{event} was given what its provider says now",
     "write_back_refused": "{event} could not be given what its provider says",
-    "took_back": "our lines were taken out of {event}, whose meeting is gone",
+    "took_back": "our lines were taken out of {event}, which has the meeting no more",
     "detached": "the meeting is no longer ours to touch",
     "set_aside": "{event} cannot be used",
 }
@@ -46,6 +46,7 @@ _FACTS: Mapping[str, str] = {
     "rungs": "tried: its {}",
     "refused": "not possible: its {}",
     "not_held": "its provider does not hold the {} as wanted",
+    "left_out": "there are too many: of the {} only the latest are told to its provider",
     "grace_seconds": "a grace of {}",
 }
 _NAMES: Mapping[str, str] = {
@@ -56,6 +57,7 @@ _NAMES: Mapping[str, str] = {
     "recurrence": "repetition",
     "overrides": "single occurrences",
     "further": "further part of the series",
+    "excluded": "cancelled occurrences",
     "conferenceData": "conference",
 }
 _TIMES = frozenset({"starts", "ends"})
@@ -179,7 +181,7 @@ def _fact(name: str, value: object) -> str:
     if name == "grace_seconds" and isinstance(value, int | float):
         value = span(timedelta(seconds=value))
     parts = value if isinstance(value, list) else [value]
-    is_named = name in ("rung", "rungs", "refused", "not_held")
+    is_named = name in ("rung", "rungs", "refused", "not_held", "left_out")
     text = listed([named(str(part)) if is_named else str(part) for part in parts])
     return _FACTS.get(name, f"{name.replace('_', ' ')} {{}}").format(text)
 

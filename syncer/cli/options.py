@@ -4,9 +4,13 @@ import re
 from collections.abc import Sequence
 from datetime import timedelta
 from importlib import metadata
+from typing import TYPE_CHECKING
 
 from syncer.model.calendar import Matcher
 from syncer.model.errors import OperatorError
+
+if TYPE_CHECKING:
+    from syncer.clients.addresses import Network
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _DURATION = re.compile(r"(?:\d{1,6}[smhd]){1,8}")
@@ -14,6 +18,7 @@ _GUARD = re.compile(r"(\d{1,9}),(\d{1,3})%")
 _WHOLE_PERCENT = 100
 _VARIABLE = re.compile(r"[A-Z][A-Z0-9_]{0,127}")
 _FILE_NAME_LIMIT_BYTES = 255
+_SEALED_NAME = re.compile(r"[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?")
 _URL_LIMIT = 2000
 _MATCHER_FIELDS = {
     "type": "solution_type",
@@ -77,9 +82,22 @@ def reference(option: str, text: str, *, prefix: str) -> str:
             return text
         case "env" if _VARIABLE.fullmatch(name) and name.startswith(prefix):
             return text
+        case "sealed" if _SEALED_NAME.fullmatch(name):
+            return text
     raise _wrong(
         f"{option} takes a reference, never the secret itself: file:NAME for a file in SYNCER_CREDENTIALS_FOLDER "
-        f"(its bare name, no '/' and no '..'), or env:NAME for a variable in capitals that begins with {prefix}"
+        f"(its bare name, no '/' and no '..'), env:NAME for a variable in capitals that begins with {prefix}, or "
+        "sealed:NAME for a value that `syncer tenant seal` puts into the database under that name"
+    )
+
+
+def sealed_name(text: str) -> str:
+    """The name of a sealed credential. Raises OperatorError without showing the text: it may be the secret itself."""
+    if _SEALED_NAME.fullmatch(text):
+        return text
+    raise _wrong(
+        "NAME is what sealed:NAME will call the credential: 1 to 63 lower-case letters, digits, dots, dashes and "
+        "underscores, with a letter or digit at either end"
     )
 
 
@@ -91,8 +109,11 @@ def provider(name: str) -> str:
     return name
 
 
-def web_address(option: str, text: str) -> str:
-    """An http or https URL that can be called. Raises OperatorError without showing it: it may hold a password."""
+def web_address(option: str, text: str, *, opened: "Sequence[Network]" = ()) -> str:
+    """An http or https URL that a worker would call. Raises OperatorError without showing it: it may hold a password.
+
+    opened: private ranges that it may lead to. What a name stands for is seen only when it is called.
+    """
     if len(text) > _URL_LIMIT:
         raise _wrong(f"{option} takes a URL of at most {_URL_LIMIT} characters")
     if not re.fullmatch(r"https?://[^\s/?#@]+[^\s@#]*", text) or not text.isprintable() or not _has_host(text):
@@ -100,7 +121,19 @@ def web_address(option: str, text: str) -> str:
             f"{option} takes a whole URL with a host, a port from 1 to 65535 if any, and neither user name nor '#', "
             "such as https://meet.example.org/hooks/calendar"
         )
+    refusal = _why_refused(text, opened)
+    if refusal is not None:
+        raise _wrong(f"{option} takes a URL that is open to tenants: {refusal}")
     return text
+
+
+def _why_refused(url: str, opened: "Sequence[Network]") -> str | None:
+    from yarl import URL
+
+    from syncer.clients import addresses
+
+    parsed = URL(url)
+    return addresses.why_refused(parsed.scheme, parsed.host or "", opened)
 
 
 def _is_file_name(name: str) -> bool:

@@ -1,6 +1,5 @@
 """The probes of `syncer check`, from the database outwards. Each looks and changes nothing."""
 
-import os
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from syncer.model.errors import (
     TokenRefused,
     Unreachable,
 )
+from syncer.model.reference import as_written, owned
 
 if TYPE_CHECKING:
     from syncer.clients.google.auth import Credentials
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from syncer.model.calendar import Calendar, Tenant
     from syncer.settings import Settings
     from syncer.store.database import Database
+    from syncer.store.ring import Keys
 
 _OLDEST_POSTGRES = 15
 _CLOCK_SECONDS = 5.0
@@ -100,13 +101,19 @@ async def _try_database(dsn: str, tell: Tell) -> bool:
 
 
 async def _try_outside(chosen: "Settings", database: "Database", tell: Tell) -> None:
+    from syncer import app
     from syncer.clients.google.auth import Credentials
     from syncer.clients.google.calendar import Capacity, GoogleCalendar
     from syncer.clients.http import Http
     from syncer.clients.providers.directory import Providers
-    from syncer.clients.references import References
+    from syncer.store.ring import Keys
+    from syncer.store.vault import Vault
 
-    references = References(folder=chosen.credentials_folder, env_prefix=chosen.credentials_prefix, environ=os.environ)
+    keys = Keys(chosen.key_ring)
+    finding = await _tried("key ring", _key_ring(database, keys))
+    if chosen.key_ring is not None or not finding.is_well:
+        tell(finding)
+    references = app.references_of(chosen, Vault(database, keys))
     async with Http(private_networks=chosen.private_networks) as http:
         credentials = Credentials(http, references, token_uris=chosen.token_uris)
         google = GoogleCalendar(
@@ -140,7 +147,8 @@ async def _try_tenant(
     if not served:
         about = await overview.tenant(database, tenant.slug)
         what = f"credential {about.credential} of {tenant.slug}"
-        tell(await _tried(what, _grant(outside, about.credential, about.subject)))
+        reference = owned(about.credential, "tenant", tenant.tenant_id)
+        tell(await _tried(what, _grant(outside, reference, about.subject)))
         sentence = (
             f"All of them are paused; `syncer calendar list {tenant.slug}` shows them."
             if seen
@@ -150,7 +158,7 @@ async def _try_tenant(
     troubled = {one.calendar_id for one in seen if one.state == "parked" or one.failures}
     usable: list[Calendar] = []
     for reference in sorted({calendar.credential for calendar in served}):
-        finding = await _tried(f"credential {reference} of {tenant.slug}", _credential(outside, reference))
+        finding = await _tried(f"credential {as_written(reference)} of {tenant.slug}", _credential(outside, reference))
         tell(finding)
         if finding.is_well:
             usable += [calendar for calendar in served if calendar.credential == reference]
@@ -269,14 +277,32 @@ def _agrees(whose: str, theirs: datetime, before: float) -> None:
         raise OperatorError(f"{whose} is {apart:.0f} s {side} ours; set this machine's clock by NTP.")
 
 
+async def _key_ring(database: "Database", keys: "Keys") -> str:
+    """Tries whether each key that seals a credential is there; nothing sealed needs no ring."""
+    from syncer.store import vault
+
+    needed = await vault.counts(database)
+    if not needed:
+        return "nothing is sealed yet"
+    ring = keys.ring()
+    missing = sorted(key_id for key_id in needed if ring.key(key_id) is None)
+    if missing:
+        count = counted(sum(needed[key_id] for key_id in missing), "credential does", "credentials do")
+        raise OperatorError(
+            f"{count} not open, for key {', '.join(missing)} is not in it; bring back the ring that has it, or seal "
+            "them anew."
+        )
+    return f"it has the key of {counted(sum(needed.values()), 'sealed credential')}"
+
+
 async def _credential(outside: _Outside, reference: str) -> str:
-    outside.credentials.check(reference)
+    await outside.credentials.check(reference)
     return "it can be used"
 
 
 async def _grant(outside: _Outside, reference: str, subject: str | None) -> str:
     """Tries a tenant's credential without a calendar: with its subject, if it has one, up to Google's token."""
-    outside.credentials.check(reference)
+    await outside.credentials.check(reference)
     if subject is None:
         return "it can be used"
     await outside.credentials.access_token(reference, subject)
@@ -294,7 +320,7 @@ async def _look(outside: _Outside, calendars: "list[Calendar]") -> list[SyncerEr
 
 
 async def _provider(outside: _Outside, tenant: "Tenant") -> str:
-    return await outside.providers.of(tenant).probe()
+    return await (await outside.providers.of(tenant)).probe()
 
 
 def _remedy(error: SyncerError) -> str:

@@ -84,6 +84,8 @@ async def show(slug: Annotated[str, Parameter(help="The project's name.")], /, *
             "requests a minute": found.per_minute,
             "… for one user": found.per_user_minute,
             "requests a day": found.per_day,
+            "… spent today": found.spent_today,
+            **({"pace": f"{found.pace:.0%} of what is granted, for Google has refused more"} if found.pace < 1 else {}),
             "tenants": found.tenants,
             "calendars": found.calendars,
             "worker": "serves it now" if found.is_served else "none serves it now",

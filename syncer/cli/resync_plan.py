@@ -37,7 +37,7 @@ async def tell(tenant: str, google_id: str, *, as_json: bool) -> None:
         return
     rows = list(_rows(found))
     if rows:
-        output.table(("link would", "event", "meeting", "why"), rows, last_may_break=True)
+        output.table(("would", "event", "meeting", "why, or which"), rows, last_may_break=True)
     output.lines(_sentences(found))
     output.advise(f"syncer calendar resync {tenant} {google_id}")
 
@@ -64,7 +64,9 @@ async def _served(database: "Database", tenant: str, google_id: str) -> "tuple[C
 
 def _rows(found: "Rehearsal") -> Iterator[tuple[str, str, str, str | None]]:
     for verb, links in (("come", found.coming), ("change", found.changing), ("go", found.going)):
-        yield from ((verb, link.event_id, link.meeting_id, link.reason) for link in links)
+        yield from ((f"the link {verb}", link.event_id, link.meeting_id, link.reason) for link in links)
+    for verb, occurrences in (("go", found.excluded), ("come back", found.included)):
+        yield from ((f"an occurrence {verb}", one.master_id, one.meeting_id, one.original_start) for one in occurrences)
 
 
 def _sentences(found: "Rehearsal") -> Iterator[str]:
@@ -78,6 +80,9 @@ def _sentences(found: "Rehearsal") -> Iterator[str]:
             f"{output.counted(len(found.coming), 'link').capitalize()} would come, {len(found.changing)} change and "
             f"{len(found.going)} go."
         )
+        if found.excluded or found.included:
+            out, back = output.counted(len(found.excluded), "occurrence"), len(found.included)
+            yield f"{out.capitalize()} would be left out of their meeting, and {back} take place in it again."
         if any(link.reason != decide.MATCHERS_CHANGED for link in found.going):
             yield "A meeting without any link left is deleted after the grace, if its event is really gone then."
         if any(link.reason == decide.MATCHERS_CHANGED for link in found.going):

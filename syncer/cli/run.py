@@ -1,6 +1,7 @@
-"""`syncer run`: everything in one process."""
+"""`syncer run`: everything in one process. `syncer receive`: the calls from outside, in a process of their own."""
 
 from syncer.cli import connect, output
+from syncer.model.errors import OperatorError
 
 
 async def run() -> None:
@@ -17,3 +18,23 @@ async def run() -> None:
         if chosen.database_url is None:
             output.say("Using the embedded Postgres; set SYNCER_DATABASE_URL to use your own.")
         await app.run(chosen, dsn)
+
+
+async def receive() -> None:
+    """Take calls from vendors and notifications from Google until it is stopped; workers do what follows.
+
+    Example: syncer receive
+    """
+    from syncer import app
+
+    chosen = connect.settings()
+    if chosen.database_url is None:
+        raise OperatorError(
+            "`syncer receive` needs SYNCER_DATABASE_URL: in a database of its own no worker would find what it takes.",
+            exit_code=2,
+        )
+    if chosen.listen == "off":
+        raise OperatorError("`syncer receive` does nothing with SYNCER_LISTEN=off; give it a HOST:PORT.", exit_code=2)
+    # What it takes from Google needs few rights; `docs/notifications.md` lists them.
+    async with connect.address(chosen, needs_all=False) as dsn:
+        await app.receive(chosen, dsn)

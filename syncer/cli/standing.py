@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, TypeVar
 
-from syncer.cli import history, story
+from syncer.cli import channel, history, story
 from syncer.cli.output import counted, moment
 from syncer.rules import timing
 
@@ -35,6 +35,7 @@ def sentences(standing: "Standing") -> list[str]:
         f"Calendar {calendar.google_id} of tenant {calendar.tenant} {verdict}.",
         *_of_serving(calendar, standing.at),
         *_of_reading(calendar, standing.at),
+        *(channel.sentences(standing.channel, standing.at) if resuming(calendar) is None else ()),
         *_of_pushes(standing),
         *_of_deletions(standing),
         *_of_notes(standing.notes),
@@ -62,7 +63,9 @@ def reading(calendar: "CalendarView") -> str:
         return "full read under way" if calendar.is_full_read else "changes being read"
     if calendar.generation == 0:
         return "not yet"
-    return "full read due" if calendar.is_full_read or not calendar.has_sync_token else "to its end"
+    if not calendar.has_sync_token:
+        return "full read due"
+    return "full read under way" if calendar.is_full_read else "to its end"
 
 
 def next_command(standing: "Standing") -> str:
@@ -128,6 +131,11 @@ def _of_reading(calendar: "CalendarView", now: datetime) -> Iterator[str]:
         yield f"{what} is under way and goes on at the page where it stands."
     elif calendar.generation == 0:
         yield "It has not been read yet: its first read is due."
+    elif calendar.is_full_read and calendar.has_sync_token:
+        yield (
+            f"Full read number {calendar.generation} has listed all there is; events that it should have listed and "
+            "has not are asked for by name, some at each look, and stay as they were meanwhile."
+        )
     elif calendar.is_full_read or not calendar.has_sync_token:
         yield (
             "A full read is due, for its sync token is no longer accepted or belongs to other settings; "

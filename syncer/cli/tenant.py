@@ -10,6 +10,7 @@ from cyclopts import Parameter
 from syncer.cli import asking, connect, options, output, progress
 from syncer.cli.asking import Yes
 from syncer.cli.output import AsJson
+from syncer.cli.seal import seal as seal  # one of its commands, in a module of its own
 from syncer.model.errors import OperatorError
 
 if TYPE_CHECKING:
@@ -34,13 +35,13 @@ class TenantOptions:
     """The options of `syncer tenant add`."""
 
     project: Annotated[str, Parameter(help="Project that its requests count for.")]
-    credential: Annotated[str, Parameter(help="Google credential: file:NAME or env:NAME.")]
+    credential: Annotated[str, Parameter(help="Google credential: file:NAME, env:NAME or sealed:NAME.")]
     subject: Annotated[
         str | None, Parameter(help="User whom a service account acts as on calendars without a subject of their own.")
     ] = None
     provider: Annotated[str, Parameter(help="Kind of conferencing system.")] = "webhook"
     provider_url: Annotated[str, Parameter(help="Where the conferencing system listens.")]
-    provider_credential: Annotated[str, Parameter(help="Its secret: file:NAME or env:NAME.")]
+    provider_credential: Annotated[str, Parameter(help="Its secret: file:NAME, env:NAME or sealed:NAME.")]
     matcher: Annotated[
         tuple[str, ...],
         Parameter(
@@ -64,10 +65,10 @@ class TenantOptions:
 class TenantChanges:
     """The options of `syncer tenant set`: what is not given stays as it is."""
 
-    credential: Annotated[str | None, Parameter(help="Google credential: file:NAME or env:NAME.")] = None
+    credential: Annotated[str | None, Parameter(help="Google credential: file:NAME, env:NAME or sealed:NAME.")] = None
     subject: Annotated[str | None, Parameter(help="User whom a service account acts as; none for nobody.")] = None
     provider_url: Annotated[str | None, Parameter(help="Where the conferencing system listens.")] = None
-    provider_credential: Annotated[str | None, Parameter(help="Its secret: file:NAME or env:NAME.")] = None
+    provider_credential: Annotated[str | None, Parameter(help="Its secret: file:NAME, env:NAME or sealed:NAME.")] = None
     matcher: Annotated[
         tuple[str, ...],
         Parameter(help="Instead of all its matchers; may be repeated.", negative="", show_default=False),
@@ -161,6 +162,9 @@ async def change(slug: Slug, /, *, chosen: TenantChanges = _NOTHING, yes: Yes = 
         return 0
     is_retired = about.state == "retired"
     output.lines(_told(slug, changed, is_retired=is_retired))
+    if "provider settings" in changed and about.provider_credential.startswith("sealed:"):
+        name = about.provider_credential.removeprefix("sealed:")
+        output.lines([f"If it is another server, seal its secret anew: `syncer tenant seal {slug} {name} --provider`."])
     if leaving and "matchers" in changed:
         output.lines([f"Of its {output.counted(of_all, 'meeting')} {leaving} will be detached."])
     output.advise(f"syncer tenant show {slug}")
@@ -263,7 +267,7 @@ def _change(chosen: TenantChanges, *, prefix: str) -> "TenantChange":
     def reference(option: str, text: str) -> str:
         return options.reference(option, text, prefix=prefix)
 
-    url = given(options.web_address, "--provider-url", chosen.provider_url)
+    url = given(_provider_url, "--provider-url", chosen.provider_url)
     return TenantChange(
         credential=given(reference, "--credential", chosen.credential),
         subject=None if chosen.subject == "none" else chosen.subject,
@@ -279,6 +283,10 @@ def _change(chosen: TenantChanges, *, prefix: str) -> "TenantChange":
         provider_settings=None if url is None else {"url": url},
         provider_credential=given(reference, "--provider-credential", chosen.provider_credential),
     )
+
+
+def _provider_url(option: str, text: str) -> str:
+    return options.web_address(option, text, opened=connect.settings().private_networks)
 
 
 # What a change means, by what has changed.
@@ -340,7 +348,7 @@ def _new(slug: str, chosen: TenantOptions, *, prefix: str) -> "NewTenant":
         subject=chosen.subject,
         provider_credential=options.reference("--provider-credential", chosen.provider_credential, prefix=prefix),
         provider=options.provider(chosen.provider),
-        provider_settings={"url": options.web_address("--provider-url", chosen.provider_url)},
+        provider_settings={"url": _provider_url("--provider-url", chosen.provider_url)},
         policy=_policy(chosen),
     )
 

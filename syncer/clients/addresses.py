@@ -5,7 +5,7 @@ A name is resolved once, and what the resolver gave is what is checked and diall
 
 import socket
 from collections.abc import Callable, Sequence
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 from aiohttp.connector import AddrInfoType
 
@@ -35,21 +35,41 @@ class AddressRefused(OSError):
 
 
 def is_refused(address: str) -> bool:
-    """True for an IPv4 or IPv6 address (text, a zone id is allowed) that is not of the public internet."""
-    parsed = ip_address(address)
-    return any(parsed in network for network in _REFUSED)
+    """True for what is no IPv4 or IPv6 address (text, a zone id is allowed) of the public internet."""
+    parsed = _parsed(address)
+    return parsed is None or any(parsed in network for network in _REFUSED)
 
 
 def is_opened(address: str, opened: Sequence[Network]) -> bool:
     """True when the operator opened a range with this address in it."""
-    parsed = ip_address(address)
-    return any(parsed in network for network in opened)
+    parsed = _parsed(address)
+    return parsed is not None and any(parsed in network for network in opened)
+
+
+def _parsed(address: str) -> IPv4Address | IPv6Address | None:
+    """None for what only looks like an address, as `v1.fe80::1` of RFC 3986 does, which nothing here can dial."""
+    try:
+        return ip_address(address)
+    except ValueError:
+        return None
 
 
 def is_inside_name(host: str) -> bool:
     """True for host names that only mean something inside a machine, a cluster or a cloud."""
     name = host.rstrip(".").lower()
     return name in _INSIDE_NAMES or name.endswith(_INSIDE_ENDINGS)
+
+
+def why_refused(scheme: str, host: str, opened: Sequence[Network]) -> str | None:
+    """Why a tenant's URL with this host is not called, as far as it shows before the name is looked up; else None."""
+    if scheme == "http" and not opened:
+        return "only https is called, except in SYNCER_PRIVATE_NETWORKS"
+    if is_inside_name(host):
+        return None if opened else "a name of the inner network is called only with SYNCER_PRIVATE_NETWORKS"
+    if _parsed(host) is None:
+        return None  # a name
+    is_closed = (scheme == "http" or is_refused(host)) and not is_opened(host, opened)
+    return "its address is not open to tenants' URLs, unless SYNCER_PRIVATE_NETWORKS opens it" if is_closed else None
 
 
 def guard(opened: Sequence[Network], *, is_public_allowed: bool) -> Callable[[AddrInfoType], socket.socket]:

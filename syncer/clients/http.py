@@ -136,10 +136,9 @@ class Http:
         host = target.host or "no host"
         if target.user is not None or target.password is not None:
             raise Refused(host, 0, "a URL with a user name or password in it is not called")
-        if target.scheme == "http" and not self._private_networks:
-            raise Refused(host, 0, "only https is called, except in SYNCER_PRIVATE_NETWORKS")
-        if addresses.is_inside_name(host) and not self._private_networks:
-            raise Refused(host, 0, "a name of the inner network is called only with SYNCER_PRIVATE_NETWORKS")
+        refusal = addresses.why_refused(target.scheme, host, self._private_networks)
+        if refusal is not None:
+            raise Refused(host, 0, refusal)
 
     def _session(self, connector: aiohttp.TCPConnector) -> aiohttp.ClientSession:
         return aiohttp.ClientSession(
@@ -191,6 +190,9 @@ def _parsed(url: str, *, is_encoded: bool) -> URL:
 
 async def _answer(response: aiohttp.ClientResponse, limit_bytes: int) -> Answer:
     host = response.url.host or "no host"
+    if response.status < 200:
+        response.close()  # whatever is spoken there now is not HTTP
+        raise Unreadable(host, response.status, "and wants to speak another protocol")
     if 300 <= response.status < 400:
         raise Refused(host, response.status, "with a redirect; redirects are not followed")
     body = await _body(response, host, limit_bytes)

@@ -1,40 +1,72 @@
-"""Secrets by reference: `file:NAME` below one folder, `env:NAME` with one prefix.
+"""Secrets by reference: `file:NAME` below one folder, `env:NAME` with one prefix, `sealed:NAME` in the database.
 
 Tenants name them, operators fill them.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Protocol
 
 from syncer.clients.secret import Secret
 from syncer.model.errors import OperatorError
+from syncer.model.reference import as_written, sealed_of
 
 LIMIT_BYTES = 64 * 1024
 
 _ENV_NAME = re.compile(r"[A-Z][A-Z0-9_]{0,127}")
 
 
+class Vault(Protocol):
+    """Opens what is sealed; who makes References has one."""
+
+    async def read(self, reference: str) -> str:
+        """The value, as text. Raises OperatorError, StoreError."""
+        ...
+
+    async def replaced(self) -> Sequence[str]:
+        """References whose value is another one since it was read; may be called all the time."""
+        ...
+
+
 class References:
     """Reads what a reference points at.
 
     folder: the only one that `file:` reaches into, symlinks resolved; None refuses `file:`.
-    env_prefix: what each `env:` name must begin with. environ: the process's environment.
+    env_prefix: what each `env:` name must begin with. environ: the process's environment. vault: opens `sealed:`; None
+    refuses it.
     """
 
-    def __init__(self, *, folder: Path | None, env_prefix: str, environ: Mapping[str, str]) -> None:
+    def __init__(
+        self, *, folder: Path | None, env_prefix: str, environ: Mapping[str, str], vault: Vault | None = None
+    ) -> None:
         self._folder = folder
         self._env_prefix = env_prefix
         self._environ = environ
+        self._vault = vault
 
-    def read(self, reference: str) -> Secret:
-        """The text behind a reference. Raises OperatorError, naming the reference and never the content."""
+    async def read(self, reference: str) -> Secret:
+        """The text behind a reference; a sealed one names its owner (`model.reference`).
+
+        Raises OperatorError, naming the reference and never the content, and StoreError for a sealed one.
+        """
+        if self._vault is not None and sealed_of(reference) is not None:
+            return Secret(await self._vault.read(reference))
+        return self._read(reference)
+
+    async def replaced(self) -> Sequence[str]:
+        """Sealed references whose value is another one since it was read; may be called all the time."""
+        return await self._vault.replaced() if self._vault is not None else ()
+
+    def _read(self, reference: str) -> Secret:
         kind, _, name = reference.partition(":")
         if kind == "file" and name:
             return Secret(self._from_file(reference, name))
         if kind == "env" and name:
             return Secret(self._from_environment(reference, name))
-        raise OperatorError(f"credential {_shown(reference)} is not a reference: write file:NAME or env:NAME")
+        raise OperatorError(
+            f"credential {_shown(reference)} is not a reference: write file:NAME, env:NAME or sealed:NAME"
+        )
 
     def _from_environment(self, reference: str, name: str) -> str:
         if not _ENV_NAME.fullmatch(name) or not name.startswith(self._env_prefix):
@@ -82,5 +114,5 @@ class References:
 
 def _shown(reference: str) -> str:
     """A reference as it may be shown: somebody may have put the secret itself in its place."""
-    cleaned = re.sub(r"[^\x20-\x7e]", "?", reference)
-    return cleaned if cleaned.startswith(("file:", "env:")) and len(cleaned) <= 200 else f"{cleaned[:4]}…"
+    cleaned = re.sub(r"[^\x20-\x7e]", "?", as_written(reference))
+    return cleaned if cleaned.startswith(("file:", "env:", "sealed:")) and len(cleaned) <= 200 else f"{cleaned[:4]}…"

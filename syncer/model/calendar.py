@@ -37,7 +37,8 @@ class Cursor(Value, frozen=True):
     sync_token: opaque, given with the last page; None before the first full read.
     page_token: where a read stopped between pages; None when no read is under way.
     generation: number of the newest full read begun, 0 before the first.
-    is_full_read: the read under way (or due) goes over everything, not only changes.
+    is_full_read: the read under way (or due) goes over everything, not only changes. With a sync token all is listed,
+    and of what was not listed some events are left to be asked for by name.
     read_from: lower bound on the end of events in the newest full read; the same for each of its pages.
     pin: fingerprint of subject, client, window and matchers that the tokens belong to; `old>new` while a read under a
     new one is under way.
@@ -49,6 +50,11 @@ class Cursor(Value, frozen=True):
     is_full_read: bool = True
     read_from: datetime | None = None
     pin: str = ""
+
+    @property
+    def lists_all(self) -> bool:
+        """The next page is of everything, not of changes."""
+        return self.is_full_read and self.sync_token is None
 
 
 class Calendar(Value, frozen=True):

@@ -21,6 +21,7 @@
         ├── CursorExpired      410 `fullSyncRequired`, or a sync token that is not accepted
         ├── Conflict           412 or 409: it changed under us
         ├── Crowded            409 `conflict`: another request of its batch was in the way
+        ├── Unwatchable        400: of this calendar nothing can be told; it can be looked at
         ├── Refused            400 and its kin: this one request will never be accepted
         └── Unreadable         an answer that is not what was asked for
 
@@ -187,6 +188,12 @@ class Crowded(OutsideError):
     """409 `conflict`: refused only because of another request of the same batch. The same again, alone."""
 
     remedy = Remedy.AGAIN
+
+
+class Unwatchable(OutsideError):
+    """400 `pushNotSupportedForRequestedResource`: it stays so, and nobody can mend it."""
+
+    remedy = Remedy.LEAVE
 
 
 class Refused(OutsideError):

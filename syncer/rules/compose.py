@@ -71,7 +71,10 @@ def _bare(part: object) -> object:
         return part.at, part.day
     if isinstance(part, tuple):
         return tuple(_bare(one) for one in part)
-    if isinstance(part, Override | Series):
+    if isinstance(part, Override):
+        starts, ends = part.starts, part.ends
+        return part.original_start, starts.at, starts.day, ends.at, ends.day, part.title, part.description
+    if isinstance(part, Series):
         return tuple(_bare(one) for one in structs.astuple(part))
     return part
 

@@ -203,10 +203,11 @@ def driver(links: Sequence[Link], last: tuple[CalendarKey, str] | None, now: dat
     for candidate in alive:
         if last == (candidate.key, candidate.event_id):
             return candidate
-    return min(alive, key=_age, default=None)
+    return min(alive, key=age, default=None)
 
 
-def _age(candidate: Link) -> tuple[datetime, int, str]:
+def age(candidate: Link) -> tuple[datetime, int, str]:
+    """What to sort links by so that the one that was created earliest comes first, and there is one order only."""
     created = candidate.event.created_at or datetime.max.replace(tzinfo=UTC)
     return (created, candidate.key.calendar_id, candidate.event_id)
 

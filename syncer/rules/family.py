@@ -1,7 +1,8 @@
 """Family: what the entries of one page mean together, masters, exceptions and exclusions among them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from syncer.model.calendar import Event, Exclusion, Link
 from syncer.rules import decide
@@ -9,11 +10,12 @@ from syncer.rules import decide
 Occurrence = tuple[str, str]
 """A master's event id and an original start (`occurrence.canonical`)."""
 
+_EVENTS_A_STEP = 250
 _SERIES_DELETED = "its series was deleted, or moved away"
 _CALLED_OTHERWISE = "its occurrence goes by another id now"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Known:
     """What is stored of a page's entries.
 
@@ -25,6 +27,11 @@ class Known:
     children: dict[str, list[Link]] = field(default_factory=dict)
     excluded: frozenset[Occurrence] = frozenset()
 
+    @cached_property
+    def masters_excluded_from(self) -> frozenset[str]:
+        """Event ids of masters with occurrences that do not take place."""
+        return frozenset(master_id for master_id, _ in self.excluded)
+
 
 @dataclass(slots=True)
 class Told:
@@ -33,7 +40,8 @@ class Told:
     excluded: occurrences that do not take place in their master's meeting; included: those that do again; ended:
     masters that are gone, with all that was excluded of them. stirred: meetings whose occurrences changed though no
     event of their own did. strangers: iCalUIDs of series of which more must be read, for what was not written down
-    before is never sent again.
+    before is never sent again. doubted: links that another entry speaks of, by event id: whether they are there must be
+    asked.
     """
 
     decisions: list[decide.Decision] = field(default_factory=list)
@@ -42,6 +50,12 @@ class Told:
     ended: list[str] = field(default_factory=list)
     stirred: set[str] = field(default_factory=set)
     strangers: set[str] = field(default_factory=set)
+    doubted: dict[str, Link] = field(default_factory=dict)
+
+    @property
+    def is_whole(self) -> bool:
+        """Nothing more must be read to say what the entries mean."""
+        return not self.strangers and not self.doubted
 
 
 def tell(events: Sequence[Event], known: Known, sight: decide.Sight) -> Told:
@@ -49,18 +63,45 @@ def tell(events: Sequence[Event], known: Known, sight: decide.Sight) -> Told:
 
     events: masters among them as `decide.with_end` gives them.
     """
+    steps = tell_in_steps(events, known, sight)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            told: Told = end.value
+            return told
+
+
+def tell_in_steps(events: Sequence[Event], known: Known, sight: decide.Sight) -> Generator[None, None, Told]:
+    """The same, in steps of some milliseconds between which others may go on."""
     latest = {event.event_id: event for event in events}
-    decisions = {event_id: decide.link(event, known.links.get(event_id), sight) for event_id, event in latest.items()}
-    seen = _Seen(latest, decisions, known, sight, _taking_place(decisions.values()))
+    decisions: dict[str, decide.Decision] = {}
+    for number, (event_id, event) in enumerate(latest.items(), 1):
+        decisions[event_id] = decide.link(event, known.links.get(event_id), sight)
+        if number % _EVENTS_A_STEP == 0:
+            yield
+    seen = _Seen(latest, decisions, known, sight, _taking_place(decisions.values()), _others(latest, known))
     told = Told(decisions=list(decisions.values()))
-    for event_id, event in latest.items():
+    for number, (event_id, event) in enumerate(latest.items(), 1):
         if event.recurring_event_id is not None:
             _tell_exception(told, event, seen)
         elif event.is_cancelled:
             _tell_end(told, event, seen)
-        elif event.recurrence and seen.is_new(event_id) and not sight.calendar.cursor.is_full_read:
+        elif event.recurrence and seen.is_new(event_id) and not sight.calendar.cursor.lists_all:
             _ask_for_more(told, event)
+        if number % _EVENTS_A_STEP == 0:
+            yield
     return told
+
+
+def _others(latest: Mapping[str, Event], known: Known) -> dict[Occurrence, list[Link]]:
+    found: dict[Occurrence, list[Link]] = {}
+    for links in known.children.values():
+        for child in links:
+            place = _place(child.event)
+            if place is not None and child.event_id not in latest:
+                found.setdefault(place, []).append(child)
+    return found
 
 
 def asks_for(events: Sequence[Event]) -> list[str]:
@@ -73,13 +114,17 @@ def asks_for(events: Sequence[Event]) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """The entries, each as it stands last, with what each means by itself. taking_place: occurrences with a meeting."""
+    """The entries, each as it stands last, with what each means by itself.
+
+    taking_place: occurrences with a meeting. others: links of occurrences that are not among the entries.
+    """
 
     events: dict[str, Event]
     decisions: dict[str, decide.Decision]
     known: Known
     sight: decide.Sight
     taking_place: frozenset[Occurrence]
+    others: dict[Occurrence, list[Link]]
 
     def is_new(self, event_id: str) -> bool:
         """The event gets its first link."""
@@ -121,7 +166,7 @@ def _tell_exception(told: Told, event: Event, seen: _Seen) -> None:
     if place is not None and takes_place is not None:
         is_stirred |= takes_place == (place in seen.known.excluded)
         _tell_place(told, Exclusion(*place, event.event_id, meeting_id if is_stirred else None), seen)
-        _tell_former_id(told, event, seen)
+        _tell_other_ids(told, seen.others.get(place, ()), takes_place=takes_place)
     if is_stirred and meeting_id is not None:
         told.stirred.add(meeting_id)
     if meeting_id is None and seen.is_new(event.event_id):
@@ -138,17 +183,20 @@ def _tell_place(told: Told, one: Exclusion, seen: _Seen) -> None:
         told.excluded.append(one)
 
 
-def _tell_former_id(told: Told, event: Event, seen: _Seen) -> None:
-    # After a split an exception may come under a new id, and nothing more is said of the old one.
-    for child in seen.others_of(event.recurring_event_id or ""):
-        if child.event.original_start == event.original_start:
+def _tell_other_ids(told: Told, others: Iterable[Link], *, takes_place: bool) -> None:
+    # After a split an exception may come under a new id, and nothing more is said of the old one. That it takes place
+    # no more may be said under its new id, or, late, under its old one: no id tells which of two that is.
+    for child in others:
+        if takes_place:
             told.decisions.append(decide.Drop(child.event_id, _CALLED_OTHERWISE))
+        else:
+            told.doubted[child.event_id] = child
 
 
 def _tell_end(told: Told, event: Event, seen: _Seen) -> None:
     for child in seen.others_of(event.event_id):
         told.decisions.append(decide.Drop(child.event_id, _SERIES_DELETED))
-    if any(master_id == event.event_id for master_id, _ in seen.known.excluded):
+    if event.event_id in seen.known.masters_excluded_from:
         told.ended.append(event.event_id)
 
 

@@ -1,6 +1,6 @@
 """What one occurrence of a series is known by, and how a line of the series excludes it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, date, datetime, tzinfo
 
 from syncer.model.calendar import When
@@ -34,21 +34,22 @@ def canonical_text(text: str) -> str:
         raise Unreadable("the original start of an occurrence is neither a date nor an instant") from None
 
 
-def exdate(original_start: str, time_zone: str | None, *, zones: Zones) -> str:
-    """The EXDATE line for one occurrence, on the wall clock of its master's zone.
+def exdates(original_starts: Iterable[str], time_zone: str | None, *, zones: Zones) -> Iterator[str]:
+    """The EXDATE line for each of these occurrences, on the wall clock of its master's zone.
 
-    original_start: see `canonical`. In UTC where the master names no zone that is known, or where a wall clock would
-    mean another instant: the second of a repeated hour. Raises Unreadable when it is neither a day nor an instant.
+    original_starts: see `canonical`. In UTC where the master names no zone that is known, or where a wall clock would
+    mean another instant: the second of a repeated hour.
     """
-    text = canonical_text(original_start)
-    if len(text) == len("2026-11-26"):
-        return "EXDATE;VALUE=DATE:" + text.replace("-", "")
-    at = datetime.fromisoformat(text)
     zone = zones(time_zone) if time_zone else None
-    wall = at.astimezone(zone or UTC).replace(tzinfo=None)
-    if zone is None or instant(wall, zone) != at:
-        return f"EXDATE:{_basic(at.replace(tzinfo=None))}Z"
-    return f"EXDATE;TZID={time_zone}:{_basic(wall)}"
+    for text in original_starts:
+        if len(text) == len("2026-11-26"):
+            yield "EXDATE;VALUE=DATE:" + _basic(text)
+            continue
+        wall = None if zone is None else datetime.fromisoformat(text).astimezone(zone)
+        if wall is None or wall.fold:
+            yield f"EXDATE:{_basic(text)}"
+        else:
+            yield f"EXDATE;TZID={time_zone}:{_basic(wall.replace(tzinfo=None).isoformat())}"
 
 
 def instant(wall: datetime, zone: tzinfo) -> datetime:
@@ -56,5 +57,5 @@ def instant(wall: datetime, zone: tzinfo) -> datetime:
     return wall.replace(tzinfo=zone, fold=0).astimezone(UTC)
 
 
-def _basic(wall: datetime) -> str:
-    return wall.isoformat().replace("-", "").replace(":", "")
+def _basic(text: str) -> str:
+    return text.replace("-", "").replace(":", "")

@@ -1,17 +1,20 @@
 """Which calendars are due: in memory, in columns, from a hash and the clock. Nothing is stored for an idle one.
 
 A calendar is known by its slot here, a small number. Due times stand in an array; what comes due about the same time
-lies in one bucket, unsorted, so that a due time costs a few bytes and no object.
+lies in one bucket, unsorted, so that a due time costs a few bytes and no object. Those that were told of are few: they
+wait in a lane before all others, each for itself.
 """
 
 import hashlib
 import heapq
 import math
 from array import array
-from collections.abc import Iterable
+from collections.abc import Collection, Iterator
 from datetime import datetime
+from enum import Enum
 
 from syncer.model.calendar import CalendarKey
+from syncer.rules import refresh
 
 _NEVER = float("-inf")
 # What stands for a due time where there is none: handed out; served no longer; the same, but still handed out.
@@ -20,6 +23,37 @@ _GONE = float("-inf")
 _LEFT = -1.0
 _BUCKETS_A_CYCLE = 64
 _WIDEST_BUCKET_SECONDS = 1.0
+# A small batch is answered soon; of many that wait, several go at once.
+_FEW_TOLD, _BATCHES_TOLD = 10, 4
+# Whoever is told of without end is looked at so often and no more.
+_TOLD_APART_SECONDS = 1.0
+# Of an interval, so that calendars that were looked at together do not stay together.
+_JITTER = 0.25
+_GOLDEN = 0.618033988749895
+# Intervals that change by less are left to come as they come.
+_MUCH = 1.5
+_SLOTS_A_STEP = 1000
+_LEARNS_SECONDS = 600.0
+# What was told of may show only then.
+_ONCE_MORE_SECONDS = 3.0
+
+
+class _Told(Enum):
+    """How a calendar stands that was told of, until that is answered by a look.
+
+    WAITS: in the lane. LATER: with its next look, for it fails. LOOKED_AT: handed out since. AGAIN: handed out, and
+    told of once more. ONCE_MORE: its look found nothing, and another one follows. LAST: handed out for that one.
+    """
+
+    WAITS = 1
+    LATER = 2
+    LOOKED_AT = 3
+    AGAIN = 4
+    ONCE_MORE = 5
+    LAST = 6
+
+
+_HANDED_OUT = {_Told.WAITS: _Told.LOOKED_AT, _Told.LATER: _Told.LOOKED_AT, _Told.ONCE_MORE: _Told.LAST}
 
 
 def phase(key: CalendarKey) -> float:
@@ -31,18 +65,31 @@ def phase(key: CalendarKey) -> float:
 class Schedule:
     """Due times of one project's calendars. Times in and out are aware instants; inside, seconds in arrays.
 
-    A calendar handed out by `due` is not due again until `looked`, `postpone` or `give_back` names it, also when it was
-    dropped and kept again meanwhile.
+    A calendar handed out by `due` or `told` is not due again until `looked`, `postpone` or `give_back` names it, also
+    when it was dropped and kept again meanwhile.
+
+    cycle_seconds: between two looks at a calendar, at least.
     """
 
     def __init__(self, cycle_seconds: float) -> None:
         self._cycle_seconds = cycle_seconds
+        self._looks_a_second = math.inf
         self._bucket_seconds = min(cycle_seconds / _BUCKETS_A_CYCLE, _WIDEST_BUCKET_SECONDS)
         self._phase = array("f")
         self._due = array("d")
         self._looked = array("d")
+        self._learnt = array("d")
+        self._changes = array("f")
+        self._weight = array("f")
+        self._is_planned = bytearray()
+        self._planned_for = 0.0
+        self._weights = 0.0
+        self._kept = 0
         self._buckets: dict[int, array[int]] = {}
         self._numbers: list[int] = []
+        self._lane: list[tuple[float, int]] = []
+        self._told: dict[int, _Told] = {}
+        self._answered: dict[int, None] = {}
 
     def keep(self, slot: int, key: CalendarKey, now: datetime, *, is_urgent: bool) -> None:
         """Serve this calendar from now on: at its own phase of the cycle, or at once.
@@ -53,18 +100,32 @@ class Schedule:
             self._phase.append(0.0)
             self._looked.append(_NEVER)
             self._due.append(_GONE)
+            self._learnt.append(_NEVER)
+            self._changes.append(0.0)
+            self._weight.append(0.0)
+            self._is_planned.append(0)
         self._phase[slot] = phase(key)
-        self._looked[slot] = _NEVER
+        self._kept += self._weight[slot] == 0.0
+        self._weigh(slot, refresh.CHANGES_AT_FIRST)
+        self._looked[slot] = self._learnt[slot] = _NEVER
         at = now.timestamp()
         if self._due[slot] == _LEFT:
             self._due[slot] = _OUT
         elif self._due[slot] != _OUT:
-            self._set(slot, at - self._bucket_seconds if is_urgent else self._turn(slot, at))
+            if is_urgent:
+                self._set(slot, at - self._bucket_seconds)
+            else:
+                self._plan(slot, self._turn(slot, at))
 
     def drop(self, slot: int) -> None:
         """Serve it no longer."""
+        self._kept -= self._weight[slot] > 0.0
+        self._weights -= self._weight[slot]
+        self._weight[slot] = 0.0
         self._due[slot] = _LEFT if self._due[slot] in (_OUT, _LEFT) else _GONE
         self._looked[slot] = _NEVER
+        self._told.pop(slot, None)
+        self._answered.pop(slot, None)
 
     def due(self, now: datetime, limit: int) -> list[int]:
         """Up to `limit` calendars that are due, those that have been for longest about first."""
@@ -78,7 +139,56 @@ class Schedule:
                 break
             if not self._buckets[number]:
                 del self._buckets[heapq.heappop(self._numbers)]
+        if self._told:
+            for slot in self._told.keys() & found:
+                self._told[slot] = _HANDED_OUT[self._told[slot]]
         return found
+
+    def told(self, now: datetime, limit: int) -> list[int]:
+        """A few calendars, and up to `limit`, of those that were told of: they go before others, and wait for none."""
+        found: list[int] = []
+        if not self._lane:
+            return found
+        at, most = now.timestamp(), min(limit, max(_FEW_TOLD, len(self._lane) // _BATCHES_TOLD))
+        while self._lane and self._lane[0][0] <= at and len(found) < most:
+            slot = heapq.heappop(self._lane)[1]
+            if self._told.get(slot) is _Told.WAITS:  # else it was dropped, or handed out with others
+                self._told[slot] = _Told.LOOKED_AT
+                self._due[slot] = _OUT
+                found.append(slot)
+        return found
+
+    def notified(self, slot: int, now: datetime, *, is_failing: bool = False) -> None:
+        """Somebody told that it changed: due at once and before others. One that is being looked at right now is due
+        again as soon as that ends, for that look may have come too early.
+
+        is_failing: it keeps the time it is put off to.
+        """
+        due = self._due[slot]
+        if due < 0:
+            return
+        self._answered.pop(slot, None)
+        if due == _OUT:
+            self._told[slot] = _Told.AGAIN
+        elif is_failing:
+            self._told[slot] = _Told.LATER
+        elif self._told.get(slot) is not _Told.WAITS:
+            self._wait(slot, now.timestamp())
+
+    def _wait(self, slot: int, at: float) -> None:
+        self._told[slot] = _Told.WAITS
+        # Of a clock that was set back no more than it is apart.
+        apart = min(self._looked[slot], at) + _TOLD_APART_SECONDS
+        heapq.heappush(self._lane, (max(at, apart), slot))
+
+    def is_told(self, slot: int) -> bool:
+        """Somebody told that it changed, and no look has answered that yet."""
+        return slot in self._told
+
+    def answered(self) -> list[int]:
+        """The calendars that were told of and of which a look that began later has ended well; each is given once."""
+        answered, self._answered = self._answered, {}
+        return list(answered)
 
     def _take(self, number: int, at: float, limit: int, found: list[int]) -> list[int]:
         """Takes what is due out of a bucket; gives what has been in it too early."""
@@ -95,13 +205,36 @@ class Schedule:
                 later.append(slot)
         return later
 
-    def looked(self, slots: Iterable[int], began_at: datetime, now: datetime) -> None:
-        """Looks that began then have ended well: due again at each calendar's own phase of the next cycle."""
-        began, after = began_at.timestamp(), now.timestamp() + self._cycle_seconds / 4
+    def looked(self, slots: Collection[int], began_at: datetime, now: datetime, *, found_nothing: bool = False) -> None:
+        """Looks that began then have ended well: due again after an interval that goes by how often each changes.
+
+        found_nothing: no changes. Those that were told of are looked at once more before, in a few seconds.
+        """
+        began, at = began_at.timestamp(), now.timestamp()
+        span, shortest, longest = self._span(), self._cycle_seconds, self._longest()
         for slot in slots:
             if self._is_kept(slot):
+                # What a quiet look tells is written down once in a while: it is little, and this is the hot path.
+                if not found_nothing or began - self._learnt[slot] > _LEARNS_SECONDS:
+                    self._learn(slot, began, found=not found_nothing)
                 self._looked[slot] = began
-                self._set(slot, self._turn(slot, after))
+                interval = max(shortest, min(longest, span / self._weight[slot]))
+                jitter = 1 - _JITTER + 2 * _JITTER * ((self._phase[slot] + at * _GOLDEN) % 1.0)
+                self._plan(slot, at + interval * jitter)
+        if self._told:
+            for slot in self._told.keys() & slots:
+                self._answer(slot, now.timestamp(), found_nothing=found_nothing)
+
+    def _answer(self, slot: int, at: float, *, found_nothing: bool) -> None:
+        told = self._told[slot]
+        if told is _Told.AGAIN:
+            self._wait(slot, at)
+        elif told is _Told.LOOKED_AT and found_nothing:
+            self._told[slot] = _Told.ONCE_MORE
+            self._set(slot, min(self._due[slot], at + _ONCE_MORE_SECONDS))
+        elif told in (_Told.LOOKED_AT, _Told.LAST):
+            del self._told[slot]
+            self._answered[slot] = None
 
     def hurry(self, slot: int, now: datetime) -> None:
         """Due at once, unless it is being looked at right now."""
@@ -113,11 +246,18 @@ class Schedule:
         """Due at `until`, whatever was planned."""
         if self._is_kept(slot):
             self._set(slot, until.timestamp())
+            if slot in self._told:
+                self._told[slot] = _Told.LATER
 
     def give_back(self, slot: int, until: datetime) -> None:
         """Due at `until`, if it was handed out and nothing was said of it since."""
         if self._is_kept(slot) and self._due[slot] == _OUT:
             self._set(slot, until.timestamp())
+            told = self._told.get(slot)
+            if told is _Told.AGAIN:
+                self._wait(slot, until.timestamp())
+            elif told is not None:
+                self._told[slot] = _Told.LATER
 
     def looked_at(self, slot: int) -> float:
         """When the last good look of this worker began, in seconds; minus infinity before the first."""
@@ -130,6 +270,10 @@ class Schedule:
         """
         return (self._numbers[0] + 1) * self._bucket_seconds if self._numbers else _OUT
 
+    def next_told(self) -> float:
+        """When to ask again for those that were told of, in seconds; infinity when there is none."""
+        return self._lane[0][0] if self._lane else _OUT
+
     def _is_kept(self, slot: int) -> bool:
         """It is still served; one that is not is in nobody's hands from now on."""
         if self._due[slot] < 0:
@@ -137,13 +281,65 @@ class Schedule:
             return False
         return True
 
+    def spread(self, looks_a_second: float, now: datetime) -> Iterator[None]:
+        """So many looks may go out in a second, on average, of all calendars.
+
+        Intervals follow as they come; where they become much longer or shorter, turns that were planned are planned
+        anew, in steps between which others may go on.
+        """
+        self._looks_a_second = looks_a_second
+        mean = self._kept / looks_a_second if looks_a_second else math.inf
+        if not self._planned_for / _MUCH <= mean <= self._planned_for * _MUCH:
+            self._planned_for = mean
+            yield from self._plan_anew(now)
+
+    def _plan_anew(self, now: datetime) -> Iterator[None]:
+        for slot in range(len(self._due)):
+            at = now.timestamp()
+            if self._is_planned[slot] and at < self._due[slot] < _OUT:
+                self._plan(slot, self._turn(slot, at))
+            if slot % _SLOTS_A_STEP == _SLOTS_A_STEP - 1:
+                yield
+
+    def longest_seconds(self) -> float:
+        """The longest that a calendar waits between two looks, as long as the pace stays and none fails."""
+        least = min((weight for weight in self._weight if weight > 0.0), default=1.0)
+        return max(self._cycle_seconds, min(self._longest(), self._span() / least)) * (1 + _JITTER)
+
     def _turn(self, slot: int, after: float) -> float:
-        return after + (self._phase[slot] * self._cycle_seconds - after) % self._cycle_seconds
+        """The calendar's own phase of an interval: the same at each restart, as long as the pace is."""
+        interval = max(self._cycle_seconds, min(self._longest(), self._span() / self._weight[slot]))
+        return after + (self._phase[slot] * interval - after) % interval
+
+    def _span(self) -> float:
+        """The interval of a calendar of weight 1, in seconds."""
+        return self._weights * refresh.seconds_a_look(self._looks_a_second)
+
+    def _longest(self) -> float:
+        return refresh.longest_seconds(self._looks_a_second, self._kept)
+
+    def _learn(self, slot: int, began: float, *, found: bool) -> None:
+        """What looks since the last time tell of how often the calendar changes; the first one tells nothing."""
+        before, self._learnt[slot] = self._learnt[slot], began
+        if _NEVER < before < began:
+            self._weigh(slot, refresh.changes_a_second(self._changes[slot], found=found, seconds=began - before))
+
+    def _weigh(self, slot: int, changes: float) -> None:
+        self._changes[slot] = changes
+        self._weights -= self._weight[slot]
+        self._weight[slot] = refresh.weight(changes)
+        self._weights += self._weight[slot]
 
     def _number(self, due: float) -> int:
         return math.floor(due / self._bucket_seconds)
 
+    def _plan(self, slot: int, due: float) -> None:
+        """Its turn: what is due for another reason stays so, however turns are planned."""
+        self._set(slot, due)
+        self._is_planned[slot] = 1
+
     def _set(self, slot: int, due: float) -> None:
+        self._is_planned[slot] = 0
         due = max(due, 0.0)
         self._due[slot] = due
         number = self._number(due)

@@ -7,10 +7,15 @@ from msgspec import structs
 
 from syncer.model.calendar import Event, Link
 from syncer.model.conference import Override, Series, Wanted
-from syncer.rules import compose, occurrence, recurrence
+from syncer.rules import compose, decide, occurrence, recurrence
 from syncer.rules.occurrence import Zones
 
 _FIRST_DAY = datetime.min.replace(tzinfo=UTC)
+
+
+# Of a meeting, and of a series: what is more is not sent. The latest count, for a series gathers ever more of the past.
+MOST_OVERRIDES, MOST_EXCLUDED = 500, 1000
+_MOST_TEXT = 100_000
 
 
 def wanted(driver: Link, links: Sequence[Link], *, zones: Zones) -> Wanted | None:
@@ -22,7 +27,8 @@ def wanted(driver: Link, links: Sequence[Link], *, zones: Zones) -> Wanted | Non
     aim = compose.wanted(driver.event)
     if aim is None or not driver.event.recurrence:
         return aim
-    first, *further = _halves(driver, links, zones)
+    exceptions, _ = _bounded(links)
+    first, *further = _halves(driver, [link for link in links if link.event.recurrence] + exceptions, zones)
     # The driver says what the meeting is called and about; where it is one of several halves, the first says when.
     return structs.replace(
         aim,
@@ -33,6 +39,24 @@ def wanted(driver: Link, links: Sequence[Link], *, zones: Zones) -> Wanted | Non
         overrides=first.overrides,
         further=tuple(further),
     )
+
+
+def left_out(links: Sequence[Link]) -> tuple[str, ...]:
+    """Names of the parts of a meeting of which some is not sent, for it has more than is sent of any."""
+    found = ["overrides"] if _bounded(links)[1] else []
+    return (*found, "excluded") if any(len(link.excluded) > MOST_EXCLUDED for link in links) else tuple(found)
+
+
+def _bounded(links: Sequence[Link]) -> tuple[list[Link], bool]:
+    """The exceptions that are sent, and whether there are more."""
+    exceptions = [link for link in links if link.event.original_start is not None]
+    exceptions.sort(key=lambda link: link.event.original_start or "", reverse=True)
+    text = 0
+    for count, link in enumerate(exceptions):
+        text += len(link.event.title or "") + len(link.event.description or "")
+        if count == MOST_OVERRIDES or text > _MOST_TEXT:
+            return exceptions[:count], True
+    return exceptions, False
 
 
 def last_start(event: Event, *, zones: Zones) -> datetime | None:
@@ -51,28 +75,28 @@ def last_start(event: Event, *, zones: Zones) -> datetime | None:
 
 def _halves(driver: Link, links: Sequence[Link], zones: Zones) -> list[Series]:
     """What "this and following" made out of one series: masters of one calendar of which each begins after the last
-    occurrence of the one before. Others that overlap are duplicates, and do not shape the meeting.
+    occurrence of the one before. Others that overlap are duplicates, and do not shape the meeting; of those that begin
+    together the earliest created is the half.
     """
     masters = [link for link in links if link.key == driver.key and link.event.recurrence and link.event.starts]
-    masters.sort(key=lambda link: (_begins(link), link.event_id))
-    place = next(number for number, link in enumerate(masters) if link.event_id == driver.event_id)
-    before = list(_earlier(driver, masters[:place][::-1], zones))[::-1]
-    chain = [*before, driver, *_later(driver, masters[place + 1 :], zones)]
+    others = sorted((link for link in masters if link.event_id != driver.event_id), key=decide.age)
+    before = list(_earlier(driver, sorted(others, key=_begins, reverse=True), zones))[::-1]
+    chain = [*before, driver, *_later(driver, sorted(others, key=_begins), zones)]
     return [half for link in chain if (half := _half(link, links, zones)) is not None]
 
 
-def _later(driver: Link, masters: Sequence[Link], zones: Zones) -> Iterator[Link]:
+def _later(driver: Link, others: Sequence[Link], zones: Zones) -> Iterator[Link]:
     end = last_start(driver.event, zones=zones)
-    for link in masters:
+    for link in others:
         if end is not None and _begins(link) > end:
             yield link
             end = last_start(link.event, zones=zones)
 
 
-def _earlier(driver: Link, masters: Sequence[Link], zones: Zones) -> Iterator[Link]:
+def _earlier(driver: Link, others: Sequence[Link], zones: Zones) -> Iterator[Link]:
     begins = _begins(driver)
-    for link in masters:
-        end = last_start(link.event, zones=zones)
+    for link in others:
+        end = last_start(link.event, zones=zones) if _begins(link) < begins else None
         if end is not None and end < begins:
             yield link
             begins = _begins(link)
@@ -87,14 +111,14 @@ def _half(master: Link, links: Sequence[Link], zones: Zones) -> Series | None:
     # An occurrence that has one takes place, whatever an older entry of it said: the ids of exceptions may change.
     gone = set(master.excluded) - {one.original_start for one in overrides}
     # Instants that were left out before the series became an all-day one, or the other way round, name nothing it has.
-    gone = {original for original in gone if ("T" in original) == (event.starts.at is not None)}
+    excluded = sorted(one for one in gone if ("T" in one) == (event.starts.at is not None))[-MOST_EXCLUDED:]
     return Series(
         starts=event.starts,
         ends=event.ends,
         time_zone=event.starts.time_zone,
         recurrence=(
             *event.recurrence,
-            *(occurrence.exdate(original, event.starts.time_zone, zones=zones) for original in sorted(gone)),
+            *occurrence.exdates(excluded, event.starts.time_zone, zones=zones),
         ),
         overrides=tuple(overrides),
     )

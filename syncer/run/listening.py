@@ -43,8 +43,9 @@ class Address:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What callers may take: connections at once, requests at once, seconds for one request from its first byte of
-    body to its answer, seconds until a new connection has said what it wants, bytes of all kinds of header and body.
+    """What callers may take: connections at once, requests with a body at once (others wait, for one that is sent away
+    comes again and costs more), seconds for one request from its first byte of body to its answer, seconds until a new
+    connection has said what it wants, bytes of all kinds of header and body.
     """
 
     connections: int = 1024
@@ -115,21 +116,17 @@ class _Gate:
     def __init__(self, limits: Limits) -> None:
         self.silent: set[asyncio.BaseProtocol] = set()
         self._limits = limits
-        self._under_way = 0
+        self._places = asyncio.Semaphore(limits.requests)
         self._is_store_failing = False
 
     @web.middleware
     async def pass_through(self, request: web.Request, handler: Answer) -> web.StreamResponse:
         """The answer of whoever the request is for, or a problem."""
         self.silent.discard(request.protocol)
-        if self._under_way >= self._limits.requests:
-            return _problem(503, "Too many calls at once; send it again.", {"Retry-After": _AGAIN_SECONDS})
-        self._under_way += 1
-        try:
-            answered = await self._guarded(request, handler)
-        finally:
-            self._under_way -= 1
-        return answered
+        if not request.body_exists:
+            return await self._guarded(request, handler)
+        async with self._places:
+            return await self._guarded(request, handler)
 
     async def _guarded(self, request: web.Request, handler: Answer) -> web.StreamResponse:
         try:

@@ -7,9 +7,12 @@ from uuid import UUID, uuid4
 import structlog
 
 from syncer.model.calendar import Lease
-from syncer.store import leases
+from syncer.store import budgets, leases
+from syncer.store.budgets import Standing, Written
 from syncer.sync import listing
-from syncer.sync.tools import Project, Tenure, Tools
+from syncer.sync.spending import Spending
+from syncer.sync.tenure import Tenure
+from syncer.sync.tools import Project, Tools
 
 log = structlog.get_logger()
 # The owner stops this much before the database would let another in: clocks' rates differ, and timers come late.
@@ -18,10 +21,11 @@ _MARGIN = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """lease_seconds: how long a lease lasts. cycle_seconds: between two looks at a calendar."""
+    """lease_seconds: how long a lease lasts. cycle_seconds: between two looks at a calendar. beat_seconds: beats."""
 
     lease_seconds: float
     cycle_seconds: float
+    beat_seconds: float
 
 
 class Ownership:
@@ -47,6 +51,7 @@ class Ownership:
         await self._set_clock()
         await self._renew()
         await self._take()
+        await self._spend()
         self._tell_idle()
 
     async def list_anew(self) -> None:
@@ -62,7 +67,10 @@ class Ownership:
         """Gives everything back, so that the next worker need not wait."""
         for project in self.projects.values():
             project.tenure.end()
+        told = [self._written(project, is_last=True) for project in self.projects.values()]
         self.projects.clear()
+        if told:
+            await budgets.write(self._tools.database, self.owner, told)
         await leases.release(self._tools.database, self.owner)
 
     async def _set_clock(self) -> None:
@@ -105,13 +113,40 @@ class Ownership:
             lease_seconds=self._pace.lease_seconds,
             now=self._tools.clock(),
         )
+        standing = await budgets.standing(self._tools.database, [lease.project_id for lease in taken]) if taken else {}
         for lease in taken:
-            self.projects[lease.project_id] = self._project(lease, deadline)
-            self.is_new.set()
-            log.info("lease taken", project_id=lease.project_id, epoch=lease.epoch)
+            if lease.project_id in standing:
+                self.projects[lease.project_id] = self._project(lease, deadline, standing[lease.project_id])
+                self.is_new.set()
+                log.info("lease taken", project_id=lease.project_id, epoch=lease.epoch)
 
-    def _project(self, lease: Lease, deadline: float) -> Project:
-        return Project(Tenure(lease, deadline), self._pace.cycle_seconds)
+    def _project(self, lease: Lease, deadline: float, standing: Standing) -> Project:
+        tenure = Tenure(lease, deadline)
+        spending = Spending(standing.limits, standing.spent, tenure, self._tools.google_day())
+        return Project(tenure, self._pace.cycle_seconds, spending)
+
+    async def _spend(self) -> None:
+        """Writes down what each project has spent, and reserves what it may spend until the next beat."""
+        told = [self._written(project) for project in self.projects.values()]
+        if not told:
+            return
+        limits = await budgets.write(self._tools.database, self.owner, told)
+        for one in told:
+            project = self.projects.get(one.lease.project_id)
+            if project is not None and one.lease.project_id in limits:
+                project.spending.reserve(one.spend, limits[one.lease.project_id])
+                await self._spread(project)
+
+    async def _spread(self, project: Project) -> None:
+        """Has looks by the clock come as often as the budget allows."""
+        looks_a_second = project.spending.looks_a_second(self._tools.day_left_seconds())
+        for _ in project.schedule.spread(looks_a_second, self._tools.clock()):
+            await asyncio.sleep(0)
+
+    def _written(self, project: Project, *, is_last: bool = False) -> Written:
+        spending, today = project.spending, self._tools.google_day()
+        spend = spending.last(today) if is_last else spending.spent(today, self._pace.beat_seconds)
+        return Written(project.lease, spend, spending.pace)
 
     async def _list(self, project: Project) -> None:
         for tenant in await listing.list_anew(self._tools, project):

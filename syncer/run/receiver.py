@@ -15,6 +15,7 @@ from syncer.clients.providers.signatures import Signatures
 from syncer.model.conference import ProviderAccount
 from syncer.model.errors import OperatorError, StoreError, StoreUnavailable
 from syncer.run.listening import Address, Limits, Refusal, answer, listening
+from syncer.run.notifications import Notifications
 from syncer.store import changes
 from syncer.store.changes import Told
 from syncer.sync.tools import Tools
@@ -45,10 +46,11 @@ class _Refused:
 
 
 class Receiver:
-    """Takes what vendors tell of changes at their side."""
+    """Takes what vendors tell of changes at their side, and what Google tells of changes in calendars."""
 
     def __init__(self, tools: Tools) -> None:
         self.counts = Counts()
+        self.notifications = Notifications(tools.database)
         self._tools = tools
         self._nobody = Signatures.of_nobody()
         self._listing = asyncio.Lock()
@@ -60,7 +62,7 @@ class Receiver:
 
     def routes(self) -> list[web.RouteDef]:
         """What it answers."""
-        return [web.post(PATH, self._take_changes)]
+        return [web.post(PATH, self._take_changes), *self.notifications.routes()]
 
     @asynccontextmanager
     async def listening(self, address: Address | None, limits: Limits | None = None) -> AsyncIterator[Address | None]:
@@ -76,14 +78,18 @@ class Receiver:
             try:
                 yield bound
             finally:
-                counts = self.counts
-                log.info("calls taken", known=counts.known, unknown=counts.unknown, refused=counts.refused)
+                self._tell_counts()
+
+    def _tell_counts(self) -> None:
+        counts, messages = self.counts, self.notifications.counts
+        log.info("messages of Google taken", known=messages.known, unknown=messages.unknown)
+        log.info("calls taken", known=counts.known, unknown=counts.unknown, refused=counts.refused)
 
     async def _take_changes(self, request: web.Request) -> web.Response:
         """`POST /v1/conferences/changes`: the shape is in webhook.schema.json, `#told` and `#heard`."""
         body = await request.read()
         account = await self._account_of(webhook_json.sender(body))
-        meeting_ids = self._heard(account, request, body)
+        meeting_ids = await self._heard(account, request, body)
         told = Told(account.account_id if account else 0, meeting_ids)
         known = await self._mark(told)
         unknown = [meeting_id for meeting_id in meeting_ids if meeting_id not in known]
@@ -91,10 +97,10 @@ class Receiver:
         self.counts.unknown += len(unknown)
         return answer({"accepted": len(known), "unknown": unknown})
 
-    def _heard(self, account: ProviderAccount | None, request: web.Request, body: bytes) -> tuple[str, ...]:
+    async def _heard(self, account: ProviderAccount | None, request: web.Request, body: bytes) -> tuple[str, ...]:
         """What an account's vendor says changed. Without a right signature everybody is told the same."""
         try:
-            hearing = self._hearing(account)
+            hearing = await self._hearing(account)
             if hearing is not None:
                 return hearing.heard(request.headers, body)
             self._nobody.fits(request.headers, body)
@@ -124,11 +130,11 @@ class Receiver:
             untold=before.untold if before else 0,
         )
 
-    def _hearing(self, account: ProviderAccount | None) -> Hearing | None:
+    async def _hearing(self, account: ProviderAccount | None) -> Hearing | None:
         if account is None:
             return None
         try:
-            provider = self._tools.providers.at(account)
+            provider = await self._tools.providers.at(account)
         except OperatorError as error:
             if self._unusable.get(account.account_id) != str(error):
                 self._unusable[account.account_id] = str(error)

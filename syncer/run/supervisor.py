@@ -2,23 +2,28 @@
 
 import asyncio
 import traceback
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
+from contextlib import closing
 from datetime import datetime, timedelta
 from typing import assert_never
 
 import structlog
 
+from syncer.model.budget import Lane
 from syncer.model.calendar import Calendar
 from syncer.model.errors import DaySpent, FencedOut, StoreError, SyncerError
 from syncer.rules import timing
 from syncer.run.bells import Bells, rung
+from syncer.run.limits import Limits, Rhythm, Watching
 from syncer.run.ownership import Ownership
+from syncer.run.places import Places
 from syncer.run.room import Room
 from syncer.run.telling import Telling
+from syncer.run.upkeep import Upkeep
 from syncer.store import conferences
 from syncer.sync import pull, push, sweep
 from syncer.sync.changes import Changes
+from syncer.sync.notified import Notified
 from syncer.sync.push import Push
 from syncer.sync.tools import Project, Tools
 
@@ -34,70 +39,61 @@ _LONGEST_REST_AFTER = 6
 # All tokens that move without changes are saved in this time: the old ones serve as well, and each costs a write.
 _TOKENS_ROUND_SECONDS = 6 * 3600.0
 _SOON = timedelta(seconds=1)
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """Named limits: pieces of work at once, and pushes at once to one provider account."""
-
-    sweeps: int
-    pulls: int
-    long_pulls: int
-    pushes: int
-    pushes_per_provider: int
-
-
-@dataclass(frozen=True, slots=True)
-class Rhythm:
-    """Seconds between two rounds of each loop, and how long work under way may take to end."""
-
-    beat: float
-    rescue: float
-    read_back: float
-    grace: float
+_HEARING_SECONDS = 2.0
+_MARKS_SECONDS = 1.0
 
 
 class Supervisor:
     """Runs one worker until its bells ring."""
 
-    def __init__(self, tools: Tools, ownership: Ownership, limits: Limits, rhythm: Rhythm) -> None:
+    def __init__(self, tools: Tools, ownership: Ownership, limits: Limits, rhythm: Rhythm, watching: Watching) -> None:
         self._tools = tools
         self._ownership = ownership
         self._limits = limits
         self._rhythm = rhythm
-        self._sweeps = asyncio.Semaphore(limits.sweeps)
-        self._long_sweeps = asyncio.Semaphore(limits.sweeps)
-        self._pulls = asyncio.Semaphore(limits.pulls)
-        self._long_pulls = asyncio.Semaphore(limits.long_pulls)
-        self._pushes = asyncio.Semaphore(limits.pushes)
+        self._places = Places(limits)
         self._pushing: set[tuple[int, int]] = set()
         self._room = Room(limits.pushes_per_provider)
         self._again: set[tuple[int, int]] = set()
         self._changes = Changes(tools)
         self._work: set[asyncio.Task[None]] = set()
         self._telling = Telling()
+        self._is_watching = watching.address is not None
+        self._notified = Notified(tools)
+        self._upkeep = Upkeep(tools, watching, self._notified.found)
 
     async def run(self, bells: Bells) -> None:
         """Serves until the stop bell, then drains, then gives the leases back."""
-        async with asyncio.TaskGroup() as group:
-            loops = [
-                group.create_task(self._loop("beat", self._ownership.beat, self._rhythm.beat)),
-                group.create_task(
-                    self._loop("listing", self._ownership.list_anew, self._rhythm.beat, bell=self._ownership.is_new)
-                ),
-                group.create_task(self._sweep_loop(group)),
-                group.create_task(
-                    self._loop("rescue", lambda: self._rescue(group), self._rhythm.rescue, bell=self._room.bell)
-                ),
-                group.create_task(
-                    self._loop("read back", lambda: self._read_back(group), min(self._rhythm.read_back / 4, 60))
-                ),
-                group.create_task(self._loop("tokens", self._save_tokens, _TOKENS_SECONDS)),
-            ]
-            await bells.stop.wait()
-            await self._drain(loops[1:], bells)
-            loops[0].cancel()
+        with closing(self._notified.ear):
+            async with asyncio.TaskGroup() as group:
+                loops = [
+                    group.create_task(self._loop("beat", self._ownership.beat, self._rhythm.beat)),
+                    group.create_task(
+                        self._loop("listing", self._ownership.list_anew, self._rhythm.beat, bell=self._ownership.is_new)
+                    ),
+                    group.create_task(self._sweep_loop(group)),
+                    group.create_task(
+                        self._loop("rescue", lambda: self._rescue(group), self._rhythm.rescue, bell=self._room.bell)
+                    ),
+                    group.create_task(
+                        self._loop("read back", lambda: self._read_back(group), min(self._rhythm.read_back / 4, 60))
+                    ),
+                    group.create_task(self._loop("tokens", self._save_tokens, _TOKENS_SECONDS)),
+                    *self._listening_loops(group),
+                ]
+                await bells.stop.wait()
+                await self._drain(loops[1:], bells)
+                loops[0].cancel()
         await self._hand_back()
+
+    def _listening_loops(self, group: asyncio.TaskGroup) -> Iterator[asyncio.Task[None]]:
+        """What has to do with being told of changes."""
+        projects, marks, upkeep = self._ownership.projects, self._notified, self._upkeep
+        yield group.create_task(self._told_loop(group))
+        yield group.create_task(self._loop("hearing", marks.ear.beat, _HEARING_SECONDS, bell=marks.ear.gone))
+        yield group.create_task(self._loop("marks", lambda: marks.read(projects), _MARKS_SECONDS, bell=marks.bell))
+        minded = lambda: upkeep.mind(projects, lambda work: self._begin(group, work))  # noqa: E731
+        yield group.create_task(self._loop("channels", minded, self._rhythm.beat, bell=upkeep.bell))
 
     async def _drain(self, loops: Sequence[asyncio.Task[None]], bells: Bells) -> None:
         """Begins nothing new, lets what is under way end, cancels what takes longer than the grace."""
@@ -156,23 +152,44 @@ class Supervisor:
         now = self._tools.clock()
         if project.is_resting(now):
             return False
-        slots = project.schedule.due(now, self._tools.google.looks_at_once)
+        room = min(project.room(Lane.REFRESH, now), self._tools.google.looks_at_once)
+        slots = project.schedule.due(now, room)
         long_reads = {slot for slot in slots if project.is_long_read(slot)}
         project.long_reads.extend(long_reads)
         has_begun = await self._begin_long_reads(group, project)
         quick = [slot for slot in slots if slot not in long_reads]
         if quick:
-            await self._sweeps.acquire()
-            self._begin(group, self._sweep(group, project, quick, self._sweeps))
+            await self._places.sweeps.acquire()
+            self._begin(group, self._sweep(group, project, quick, self._places.sweeps))
         return has_begun or bool(slots)
+
+    async def _told_loop(self, group: asyncio.TaskGroup) -> None:
+        """Sweeps those that were told of as soon as they are: in places of their own, for they wait for nobody."""
+        while True:
+            begun = [await self._begin_told(group, project) for project in list(self._ownership.projects.values())]
+            if not any(begun):
+                await self._notified.rest(self._ownership.projects)
+
+    async def _begin_told(self, group: asyncio.TaskGroup, project: Project) -> bool:
+        now = self._tools.clock()
+        if project.is_resting(now):
+            return False
+        room = min(project.room(Lane.URGENT, now), self._tools.google.looks_at_once)
+        slots = project.schedule.told(now, room)
+        project.long_reads.extend(slot for slot in slots if project.is_long_read(slot))
+        quick = [slot for slot in slots if not project.is_long_read(slot)]
+        if quick:
+            await self._places.told_sweeps.acquire()
+            self._begin(group, self._sweep(group, project, quick, self._places.told_sweeps))
+        return bool(slots)
 
     async def _begin_long_reads(self, group: asyncio.TaskGroup, project: Project) -> bool:
         """A few first reads in places of their own: they wait long for one to be pulled in, and nobody else must."""
-        if not project.long_reads or self._long_sweeps.locked():
+        if not project.long_reads or self._places.long_sweeps.locked() or not project.spending.room(Lane.BACKFILL):
             return False
-        await self._long_sweeps.acquire()
+        await self._places.long_sweeps.acquire()
         slots = [project.long_reads.popleft() for _ in range(min(_LONG_READS_A_SWEEP, len(project.long_reads)))]
-        self._begin(group, self._sweep(group, project, slots, self._long_sweeps))
+        self._begin(group, self._sweep(group, project, slots, self._places.long_sweeps))
         return True
 
     def _begin(self, group: asyncio.TaskGroup, work: Coroutine[None, None, None]) -> None:
@@ -188,7 +205,7 @@ class Supervisor:
         began_at = self._tools.clock()
         left, go_together = set(slots), project.go_together(slots)
         try:
-            seen = await sweep.sweep(self._tools, project, slots)
+            seen = await sweep.sweep(project.tools(self._tools, self._places.lane_of(places)), project, slots)
             self._note_lost(project, seen, go_together=go_together)
             short: list[sweep.Changed] = []
             for what in seen:
@@ -197,7 +214,7 @@ class Supervisor:
                     self._begin(group, self._rest(project, what, began_at))
                 elif what.is_short:
                     short.append(what)
-                elif what.is_long and self._is_held_up(places):
+                elif what.is_long and self._places.are_held_up(places):
                     left.discard(what.slot)
                     project.long_reads.append(what.slot)
                 else:
@@ -209,10 +226,6 @@ class Supervisor:
             # Whatever happened to them, calendars that were handed out come due again.
             project.give_back(left, self._tools.clock() + _SOON)
 
-    def _is_held_up(self, places: asyncio.Semaphore) -> bool:
-        # Quick looks wait for no long pull: the page is fetched once more when there is a place for it.
-        return places is self._sweeps and self._long_pulls.locked()
-
     async def _begin_pull(
         self, group: asyncio.TaskGroup, project: Project, several: Sequence[sweep.Changed], left: set[int]
     ) -> None:
@@ -220,7 +233,7 @@ class Supervisor:
 
         left: slots that nobody works on; those of the pull are taken out.
         """
-        places = self._long_pulls if several[0].is_long else self._pulls
+        places = self._places.long_pulls if several[0].is_long else self._places.pulls
         await places.acquire()
         standing = [what for what in several if project.stands(what.calendar.key, what.version)]
         left.difference_update([what.slot for what in standing])
@@ -235,7 +248,7 @@ class Supervisor:
             match what:
                 case sweep.Quiet(_, calendar):
                     await sweep.rest(self._tools, project, what)
-                    project.looked(calendar.key, began_at, self._tools.clock())
+                    project.looked(calendar.key, began_at, self._tools.clock(), found_nothing=True)
                     self._telling.calendar_works(calendar)
                 case sweep.Trouble(_, calendar, error, is_shared):
                     await self._set_back(project, calendar, error, is_shared=is_shared)
@@ -249,9 +262,10 @@ class Supervisor:
     ) -> None:
         """Pulls one calendar whose pages are many, or many that have one."""
         slots = [what.slot for what in several]
+        lane = Lane.BACKFILL if several[0].calendar.cursor.is_full_read else Lane.URGENT
         project.alone.update(slots)
         try:
-            async for what, outcome in pull.pull_together(self._tools, project, several):
+            async for what, outcome in pull.pull_together(project.tools(self._tools, lane), project, several):
                 if isinstance(outcome, SyncerError):
                     await self._set_back(project, what.calendar, outcome)
                 elif outcome is not None:
@@ -263,6 +277,8 @@ class Supervisor:
 
     def _pulled(self, group: asyncio.TaskGroup, project: Project, what: sweep.Changed, touched: Iterable[int]) -> None:
         calendar = what.calendar
+        if self._is_watching and not project.schedule.is_told(what.slot):
+            project.unannounced.saw(what.slot, self._tools.clock())
         project.looked(calendar.key, what.began_at, self._tools.clock())
         self._telling.calendar_works(calendar)
         self._telling.calendar_shows(calendar, sees_details=what.page.sees_details)
@@ -272,9 +288,9 @@ class Supervisor:
     async def _set_back(
         self, project: Project, calendar: Calendar, error: SyncerError, *, is_shared: bool = False
     ) -> None:
+        until = await sweep.setback(self._tools, project, calendar, error, is_shared=is_shared)
         if not is_shared:
             self._telling.calendar_fails(project.lease.project_id, calendar, error)
-        until = await sweep.setback(self._tools, project, calendar, error, is_shared=is_shared)
         project.postpone(calendar.key, until)
         if isinstance(error, DaySpent):
             project.rests_until = until
@@ -318,8 +334,8 @@ class Supervisor:
         key, tenant = (what.tenant_id, what.conference_id), project.tenants.get(what.tenant_id)
         try:
             # That first: an account that hangs holds up nobody else's.
-            async with self._room.place_at(account_id), self._pushes:
-                came = await push.push(self._tools, project, what)
+            async with self._room.place_at(account_id), self._places.pushes:
+                came = await push.push(project.tools(self._tools, Lane.URGENT), project, what)
             if tenant is not None:
                 self._telling.pushed(tenant, what.conference_id, came)
         finally:

@@ -1,6 +1,7 @@
 """Calendars as they are served: who they belong to, how far they were read, and one page written down at a time."""
 
-from collections.abc import Hashable, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Hashable, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from uuid import UUID
@@ -9,6 +10,7 @@ import msgspec
 
 from syncer.model.calendar import Calendar, CalendarKey, Cursor, Event, Exclusion, Lease, Link, Matcher, Policy, Tenant
 from syncer.model.errors import FencedOut
+from syncer.model.reference import owned
 from syncer.store import group, statements
 from syncer.store.database import Database, Row
 from syncer.store.pages import LinkDrop, LinkPut, NotePut, PageCommit, commit_page, commit_pages
@@ -36,6 +38,8 @@ __all__ = [
 ]
 
 _SQL = statements.of("calendars")
+# So many links are read in some milliseconds.
+_LINKS_A_STEP = 200
 _EVENT = msgspec.json.Decoder(Event)
 
 
@@ -110,9 +114,17 @@ async def links_of_each(
     found: list[dict[str, Link]] = [{} for _ in asked]
     rows = [_KnownRow(key.tenant_id, key.calendar_id, event_ids) for key, event_ids in asked]
     if any(event_ids for _, event_ids in asked):
-        for row in await database.fetch(_SQL["known"], msgspec.json.encode(rows)):
+        async for row in _in_steps(await database.fetch(_SQL["known"], msgspec.json.encode(rows))):
             found[row["place"] - 1][row["event_id"]] = link_of(row)
     return found
+
+
+async def _in_steps(rows: Sequence[Row]) -> AsyncIterator[Row]:
+    """Rows of which each takes long to read; between some of them others may go on."""
+    for number, row in enumerate(rows, 1):
+        yield row
+        if number % _LINKS_A_STEP == 0:
+            await asyncio.sleep(0)
 
 
 async def families_of_each(
@@ -125,7 +137,7 @@ async def families_of_each(
     excluded: list[set[tuple[str, str]]] = [set() for _ in asked]
     rows = msgspec.json.encode([_KnownRow(key.tenant_id, key.calendar_id, ids) for key, ids in asked])
     if any(ids for _, ids in asked):
-        for row in await database.fetch(_SQL["children"], rows):
+        async for row in _in_steps(await database.fetch(_SQL["children"], rows)):
             link = link_of(row)
             children[row["place"] - 1].setdefault(link.event.recurring_event_id or "", []).append(link)
         for row in await database.fetch(_SQL["excluded"], rows):
@@ -139,10 +151,14 @@ async def excluded_before(database: Database, key: CalendarKey, generation: int)
     return [Exclusion(row["master_id"], row["original_start"], row["event_id"], row["meeting_id"]) for row in rows]
 
 
-async def left_behind(database: Database, key: CalendarKey, generation: int) -> list[Link]:
-    """The links of a calendar that the full read of this generation has not seen."""
-    rows = await database.fetch(_SQL["left_behind"], key.tenant_id, key.calendar_id, generation)
-    return [link_of(row) for row in rows]
+async def left_behind(database: Database, key: CalendarKey, generation: int) -> AsyncIterator[list[Link]]:
+    """The links of a calendar that the full read of this generation has not seen, some at a time."""
+    after = ""
+    while rows := await database.fetch(
+        _SQL["left_behind"], key.tenant_id, key.calendar_id, generation, after, _LINKS_A_STEP
+    ):
+        yield [link_of(row) for row in rows]
+        after = rows[-1]["event_id"]
 
 
 async def restart(database: Database, lease: Lease, key: CalendarKey, reason: str) -> None:
@@ -219,7 +235,7 @@ def _tenant(row: Row) -> Tenant:
         account_id=row["account_id"],
         provider=row["provider"],
         provider_settings=tuple(sorted(settings.items())),
-        provider_credential=row["provider_credential"],
+        provider_credential=owned(row["provider_credential"], "account", row["account_id"]),
     )
 
 
@@ -252,7 +268,7 @@ def calendar_of(row: Row) -> Calendar:
         key=CalendarKey(row["tenant_id"], row["calendar_id"]),
         google_id=google_id,
         subject=row["subject"],
-        credential=row["credential"],
+        credential=owned(row["credential"], "tenant", row["tenant_id"]),
         addresses=frozenset(own),
         cursor=_cursor(row),
         failures=row["failures"],

@@ -7,6 +7,7 @@ from datetime import datetime
 import msgspec
 
 from syncer.model.conference import ProviderAccount
+from syncer.model.reference import owned
 from syncer.store import statements
 from syncer.store.database import Database, Row
 
@@ -46,7 +47,12 @@ def _account(row: Row) -> ProviderAccount | None:
         settings = msgspec.json.decode(row["settings"], type=dict[str, str])
     except msgspec.ValidationError:
         return None
-    return ProviderAccount(row["account_id"], row["provider"], tuple(sorted(settings.items())), row["credential"])
+    return ProviderAccount(
+        account_id=row["account_id"],
+        provider=row["provider"],
+        settings=tuple(sorted(settings.items())),
+        credential=owned(row["credential"], "account", row["account_id"]),
+    )
 
 
 async def mark(database: Database, told: Sequence[Told]) -> list[frozenset[str]]:

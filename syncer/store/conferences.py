@@ -10,6 +10,7 @@ import msgspec
 from syncer.model.calendar import CalendarKey, Event, Lease, Link, Value
 from syncer.model.conference import Conference, Meeting, State, Wanted
 from syncer.model.errors import FencedOut
+from syncer.rules import series
 from syncer.rules.decide import Removals
 from syncer.store import group, statements
 from syncer.store.database import Database, Row
@@ -124,7 +125,9 @@ async def one(database: Database, tenant_id: int, conference_id: int) -> tuple[C
 
 async def _several(database: Database, asked: Sequence[tuple[int, int]]) -> list[tuple[Conference, list[Link]] | None]:
     found: list[tuple[Conference, list[Link]] | None] = [None] * len(asked)
-    for row in await database.fetch(_SQL["several"], msgspec.json.encode(asked)):
+    # One more than is sent of each, so that it shows when there are more.
+    most = (series.MOST_OVERRIDES + 1, series.MOST_EXCLUDED + 1)
+    for row in await database.fetch(_SQL["several"], msgspec.json.encode(asked), *most):
         conference = _conference(row)
         links = [_link(conference, link) for link in _LINKS.decode(row["links"])]
         found[row["place"] - 1] = (conference, links)

@@ -65,8 +65,10 @@ def translated() -> Iterator[None]:
 class Database:
     """A pool of connections to one database. JSON goes in and comes out as bytes."""
 
-    def __init__(self, pool: asyncpg.Pool) -> None:
+    def __init__(self, pool: asyncpg.Pool, dsn: str = "") -> None:
         self._pool = pool
+        # For a connection beside the pool (`store.hearing`).
+        self.dsn = dsn
         # What waits to go together, by its kind (`store.group`).
         self.groups: dict[object, Any] = {}
 
@@ -79,7 +81,7 @@ class Database:
         """
         pool = await _pool_of(dsn, connections)
         try:
-            yield cls(pool)
+            yield cls(pool, dsn)
         finally:
             # A frozen server must not hold up our own end.
             pool.terminate()

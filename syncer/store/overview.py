@@ -9,9 +9,10 @@ from typing import Any
 import msgspec
 import orjson
 
-from syncer.model.calendar import ConferenceSolution, Matcher
+from syncer.model.calendar import CalendarKey, ConferenceSolution, Matcher
 from syncer.rules import match
-from syncer.store import statements, tenants, unread
+from syncer.store import channels, statements, tenants, unread
+from syncer.store.channels import ChannelView
 from syncer.store.database import Database, Row
 from syncer.store.unread import Unread
 
@@ -21,7 +22,10 @@ _SOLUTION = msgspec.json.Decoder(ConferenceSolution | None)
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """A project and what hangs on it. is_served: a worker holds its lease now."""
+    """A project and what hangs on it. is_served: a worker holds its lease now.
+
+    spent_today: requests of Google's day. pace: what part of a minute's requests is used, as Google's refusals taught.
+    """
 
     project_id: int
     slug: str
@@ -33,6 +37,8 @@ class Project:
     calendars: int
     is_served: bool
     epoch: int
+    spent_today: int
+    pace: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +134,7 @@ class Standing:
 
     at: the moment of reading, by `syncer.clock()`. latest: what was done last to the meetings that it drives, oldest
     first. read_anew: when and why it was last asked to be read from the start. unread: series with such a rule.
+    channel: how Google tells of it.
     """
 
     calendar: CalendarView
@@ -137,6 +144,7 @@ class Standing:
     latest: "tuple[Happening, ...]" = ()
     read_anew: "Happening | None" = None
     unread: tuple[Unread, ...] = ()
+    channel: ChannelView | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,6 +286,7 @@ async def standing(database: Database, tenant_slug: str, google_id: str) -> Stan
         latest=tuple(_happening(row) for row in reversed(latest)),
         read_anew=None if read_anew is None else _happening(read_anew),
         unread=unread_rules,
+        channel=await channels.standing(database, CalendarKey(seen.tenant_id, seen.calendar_id)),
     )
 
 

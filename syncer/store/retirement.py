@@ -52,10 +52,15 @@ async def retire_calendars(database: Database, going: Outlook, tell: Callable[[i
 
 
 async def retire_tenant(database: Database, tenant: str, tell: Callable[[int], None] = lambda _: None) -> int:
-    """Retires a tenant: nothing of it is read or changed any more, and its calendars go; gives as retire_calendars."""
+    """Retires a tenant: nothing of it is read or changed any more; its calendars and sealed credentials go.
+
+    Gives as retire_calendars.
+    """
     if await database.first(_statements()["set_state"], tenant, "retired") is None:
         raise await tenants.unknown(database, "tenant", tenant)
-    return await retire_calendars(database, await outlook(database, tenant), tell)
+    detached = await retire_calendars(database, await outlook(database, tenant), tell)
+    await database.run(statements.of("vault")["forget_sealed"], tenant)
+    return detached
 
 
 async def forget(database: Database, tenant: str, tell: Callable[[int], None] = lambda _: None) -> None:

@@ -21,13 +21,18 @@ from syncer.store.database import Database
 _SLUG = "A name is 1 to 63 lower-case letters, digits and dashes, with no dash at either end"
 _REFERENCE = (
     "A credential is given as a reference, never as the secret itself: file:NAME (a file in "
-    "SYNCER_CREDENTIALS_FOLDER) or env:NAME (a variable whose name starts with SYNCER_CREDENTIALS_PREFIX)"
+    "SYNCER_CREDENTIALS_FOLDER), env:NAME (a variable whose name starts with SYNCER_CREDENTIALS_PREFIX) or "
+    "sealed:NAME (a value that `syncer tenant seal` puts into the database)"
 )
 _ADDRESS = re.compile(r"[^\s@]+@[^\s@]+")
 _ADDRESS_LIMIT = 320
 _SENTENCES: Mapping[str, str] = {
     "a_slug_is_lower_case_letters_digits_and_dashes": f"{_SLUG}.",
     "a_credential_is_a_reference": f"{_REFERENCE}.",
+    "a_name_of_a_sealed_value_is_short_and_plain": (
+        "A sealed credential's name is 1 to 63 lower-case letters, digits, dots, dashes and underscores, with a letter "
+        "or digit at either end."
+    ),
     "project_slug_key": "There is a project of that name already; `syncer project list` shows it.",
     "tenant_slug_key": "There is a tenant of that name already; `syncer tenant list` shows it.",
     "calendar_tenant_id_google_id_key": "The tenant has that calendar already; `syncer calendar list` shows it.",
@@ -68,8 +73,8 @@ _PRIMARY = (
 class NewTenant:
     """A tenant to add.
 
-    project: slug. credential, provider_credential: references (`file:…`, `env:…`). subject: whom a service account
-    acts as on calendars that have neither a subject nor a credential of their own.
+    project: slug. credential, provider_credential: references (`file:…`, `env:…`, `sealed:…`). subject: whom a service
+    account acts as on calendars that have neither a subject nor a credential of their own.
     provider_settings: by name, what the provider needs; the webhook needs `url`.
     """
 
@@ -138,9 +143,10 @@ async def add_project(
 
     Source of the defaults: Calendar API, "Manage quotas".
     """
-    for count in (per_minute, per_user_minute, per_day):
-        if not 0 < count < 2**31:
-            raise OperatorError("A limit is a count of requests from 1 to 2147483647.", exit_code=2)
+    if not all(0 < count < 2**31 for count in (per_minute, per_user_minute)):
+        raise OperatorError("A limit of a minute is a count of requests from 1 to 2147483647.", exit_code=2)
+    if not 0 < per_day < 2**53:
+        raise OperatorError("A limit of a day is a count of requests from 1 to 9007199254740991.", exit_code=2)
     with _sentences():
         added = await database.value(_statements()["add_project"], slug, per_minute, per_user_minute, per_day)
     return int(added)

@@ -1,20 +1,26 @@
 """Page: what is known of a page's entries, what more must be read of them, and what is to be written down."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from typing import assert_never
 
-from syncer.model.calendar import Calendar, CalendarKey, Event, Exclusion, Link, Page, Status
-from syncer.model.errors import AlreadyGone, Missing, Refused
-from syncer.rules import decide, family, parse, reading
+from msgspec import structs
+
+from syncer.model.calendar import Calendar, CalendarKey, Event, Link, Page
+from syncer.model.errors import Refused
+from syncer.rules import decide, family, reading
 from syncer.rules.family import Known, Told
 from syncer.store import calendars
 from syncer.store.calendars import LinkDrop, LinkPut, NotePut, PageCommit
-from syncer.sync import sweep
+from syncer.sync import names, sweep
 from syncer.sync.tools import Project, Tools
 
 # A series has a few hundred exceptions at most; who has more pages of them than these is not read to the end.
 _FAMILY_PAGES = 20
+_CUT = (
+    "its series has more changed and cancelled occurrences than are read at once: what the others say is known only "
+    "from when they change, or from a full read"
+)
 
 
 def sight_of(tools: Tools, project: Project, calendar: Calendar, page: Page) -> decide.Sight:
@@ -52,17 +58,55 @@ async def decided(tools: Tools, project: Project, calendar: Calendar, page: Page
     """
     sight = sight_of(tools, project, calendar, page)
     events: Sequence[Event] = page.events
+    missed = names.Missed()
     if page.next_page_token is None and calendar.cursor.is_full_read:
-        found = await verified(tools, await _orphans(tools, calendar, page), sight)
-        events = [*found, *await _brought_back(tools, page, sight), *events]
+        missed = await names.missed(tools, project, page, sight)
+        events = [*missed.found, *events]
     (known,) = await known_of_each(tools, [(calendar.key, events)])
     told = await tell(events, known, sight)
-    if told.strangers:
+    cut: set[str] = set()
+    if not told.is_whole:
+        more, cut = await _more(tools, told, sight)
         # What the page itself says of an event is as new, or newer.
-        events = [*await _families(tools, calendar, told.strangers), *events]
+        events = [*more, *events]
         (known,) = await known_of_each(tools, [(calendar.key, events)])
         told = await tell(events, known, sight)
-    return commit_of(page, told, known, sight, number)
+    keep_left_blocks(project, events, told, known)
+    commit = commit_of(page, told, known, sight, number)
+    return names.with_missed(_with_cut(commit, cut), missed, calendar.cursor)
+
+
+async def _more(tools: Tools, told: Told, sight: decide.Sight) -> tuple[list[Event], set[str]]:
+    """All entries of series of which too little is known, and events of links that another entry speaks of.
+
+    Beside them iCalUIDs of series that have more entries than are read.
+    """
+    found, cut = await _families(tools, sight.calendar, told.strangers)
+    return [*found, *await names.verified(tools, list(told.doubted.values()), sight)], cut
+
+
+def _with_cut(commit: PageCommit, cut: Container[str]) -> PageCommit:
+    """The same, with a note of each new link whose series was not read to its end."""
+    named = set(commit.event_ids)
+    notes = {note.event_id: note for note in commit.notes}
+    for put in commit.puts:
+        event = put.event
+        if event.event_id in named and event.ical_uid in cut:
+            notes[event.event_id] = NotePut(event.event_id, "set_aside", event.etag, _CUT)
+    return structs.replace(commit, notes=tuple(notes.values()))
+
+
+def keep_left_blocks(project: Project, events: Sequence[Event], told: Told, known: Known) -> None:
+    """Keeps in mind which events have our lines and do not refer to their meeting any more; a push takes them out."""
+    stale = {event.event_id for event in events if event.shown.block is not None and not event.is_cancelled}
+    for decision in told.decisions if stale else ():
+        if isinstance(decision, decide.Drop) and not decision.is_detaching and decision.event_id in stale:
+            link = _link(known, decision.event_id)
+            project.left_blocks.setdefault(link.conference_id, set()).add((link.key, link.event_id))
+    for one in told.excluded if stale else ():
+        master = known.links.get(one.master_id)
+        if master is not None and one.event_id in stale:
+            project.left_blocks.setdefault(master.conference_id, set()).add((master.key, one.event_id))
 
 
 async def tell(events: Sequence[Event], known: Known, sight: decide.Sight) -> Told:
@@ -73,80 +117,34 @@ async def tell(events: Sequence[Event], known: Known, sight: decide.Sight) -> To
             event = decide.with_end(event, sight)
             await asyncio.sleep(0)
         told.append(event)
-    return family.tell(told, known, sight)
+    steps = family.tell_in_steps(told, known, sight)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            found: Told = end.value
+            return found
+        await asyncio.sleep(0)
 
 
-async def _orphans(tools: Tools, calendar: Calendar, page: Page) -> list[Link]:
-    """Links that this full read should have seen and has not."""
-    left = await calendars.left_behind(tools.database, calendar.key, calendar.cursor.generation)
-    named = _named(page)
-    return [link for link in decide.orphans(left, calendar.cursor.read_from) if link.event_id not in named]
-
-
-def _named(page: Page) -> set[str]:
-    return {event.event_id for event in page.events} | {entry.event_id for entry in page.set_aside}
-
-
-async def verified(tools: Tools, orphans: Iterable[Link], sight: decide.Sight) -> list[Event]:
-    """The events of orphans, asked for by name; one that is not there is as one that was deleted."""
+async def _families(tools: Tools, calendar: Calendar, ical_uids: Iterable[str]) -> tuple[list[Event], set[str]]:
+    """All entries of some series, and the iCalUIDs of those that have more. Raises what the walls raise."""
     found: list[Event] = []
-    for orphan in orphans:
-        read = await _event(tools, sight.calendar, orphan.event_id)
-        if read is not None:
-            found.append(read)
-        elif sight.sees_details:
-            # Who sees free and busy only may not be shown an event that is there.
-            found.append(_vanished(orphan.event))
-    return found
-
-
-def _vanished(event: Event) -> Event:
-    # Without its original start: an exception that is not there says nothing of its occurrence.
-    master_id = event.recurring_event_id
-    return Event(event.event_id, event.etag, Status.CANCELLED, has_details=False, recurring_event_id=master_id)
-
-
-async def _event(tools: Tools, calendar: Calendar, event_id: str) -> Event | None:
-    """An event by its id; None when it is not there. One that cannot be used says nothing."""
-    try:
-        body = await tools.google.get(calendar, event_id)
-    except (Missing, AlreadyGone):
-        return None
-    read = parse.event(body, zones=tools.zones)
-    return read if isinstance(read, Event) else _speechless(event_id)
-
-
-def _speechless(event_id: str) -> Event:
-    return Event(event_id, "", Status.CONFIRMED, has_details=False)
-
-
-async def _brought_back(tools: Tools, page: Page, sight: decide.Sight) -> list[Event]:
-    """Exceptions that were cancelled and that this full read has not listed: some may take place again.
-
-    Of occurrences that are past none is asked for: a series has ever more of them, and nobody comes to them again.
-    """
-    calendar, named = sight.calendar, _named(page)
-    left: Sequence[Exclusion] = await calendars.excluded_before(
-        tools.database, calendar.key, calendar.cursor.generation
-    )
-    asked = [one for one in left if one.event_id not in named and decide.is_ahead(one.original_start, sight.since)]
-    found = [await _event(tools, calendar, one.event_id) for one in asked]
-    return [event for event in found if event is not None and not event.is_cancelled]
-
-
-async def _families(tools: Tools, calendar: Calendar, ical_uids: Iterable[str]) -> list[Event]:
-    """All entries of some series. Raises what the walls raise."""
-    found: list[Event] = []
+    cut: set[str] = set()
     for ical_uid in sorted(ical_uids):
         try:
-            found += await _family(tools, calendar, ical_uid)
+            entries, is_whole = await _family(tools, calendar, ical_uid)
         except Refused:
             # Whoever imported the series gave it an iCalUID that cannot be asked for: the calendar goes on without.
             continue
-    return found
+        found += entries
+        if not is_whole:
+            cut.add(ical_uid)
+    return found, cut
 
 
-async def _family(tools: Tools, calendar: Calendar, ical_uid: str) -> list[Event]:
+async def _family(tools: Tools, calendar: Calendar, ical_uid: str) -> tuple[list[Event], bool]:
+    """Entries of a series, and whether these are all."""
     found: list[Event] = []
     page_token: str | None = None
     for _ in range(_FAMILY_PAGES):
@@ -154,8 +152,8 @@ async def _family(tools: Tools, calendar: Calendar, ical_uid: str) -> list[Event
         found += read.events
         page_token = read.next_page_token
         if page_token is None:
-            break
-    return found
+            return found, True
+    return found, False
 
 
 def commit_of(page: Page, told: Told, known: Known, sight: decide.Sight, number: int = 1) -> PageCommit:
@@ -200,7 +198,7 @@ def commit_of(page: Page, told: Told, known: Known, sight: decide.Sight, number:
 
 def _told(event: Event, before: Link | None, sight: decide.Sight, number: int) -> dict[str, object]:
     """What history tells of a change that people made, and where it was seen."""
-    seen_by = "full read" if sight.calendar.cursor.is_full_read else "sweep"
+    seen_by = "full read" if sight.calendar.cursor.lists_all else "sweep"
     seen: dict[str, object] = {"seen_by": seen_by, "page": number}
     return seen if before is None else decide.differences(event, before.event) | seen
 

@@ -27,7 +27,8 @@ async def pull(tools: Tools, project: Project, calendar: Calendar, first: Page) 
     """Reads a calendar to the end, from a page that was fetched already; gives the conferences that it touched.
 
     A calendar that is not served any more, or of which something else is known meanwhile, ends it before the next page:
-    None then, for nobody may take it for looked at. Raises what the walls raise. Each page that was committed stays.
+    None then, for nobody may take it for looked at. None as well where events that a full read did not list are left
+    to be asked for. Raises what the walls raise. Each page that was committed stays.
     """
     key, touched, seen = calendar.key, set[int](), first
     version = project.calendars.version_of(key)
@@ -42,7 +43,7 @@ async def pull(tools: Tools, project: Project, calendar: Calendar, first: Page) 
             break
         project.keep_cursor(key, commit.cursor)
         if commit.cursor.page_token is None:
-            return touched
+            return None if commit.cursor.is_full_read else touched
         version = project.calendars.version_of(key)
         calendar = structs.replace(calendar, cursor=commit.cursor)
         seen = await next_page(tools, calendar)
@@ -111,7 +112,8 @@ async def _at_once(tools: Tools, project: Project, several: Sequence[Changed]) -
                 continue
             sight = page.sight_of(tools, project, one.calendar, one.page)
             told = await page.tell(one.page.events, known, sight)
-            if not told.strangers:
+            if told.is_whole:
+                page.keep_left_blocks(project, one.page.events, told, known)
                 commits[place] = page.commit_of(one.page, told, known, sight)
         except SyncerError as error:
             done[place] = error

@@ -57,6 +57,7 @@ async def push(tools: Tools, project: Project, what: Push) -> Came:
         return Came()
     conference, links = found
     desk = Desk(tools, project, tenant, conference, conference.failures, Came())
+    desk = await take_back.from_left(desk, links)
     driver = decide.driver(links, _last_driver(conference), tools.clock())
     if not conference.is_owner:
         await desk.settle(replace(conference, state=State.WATCHED))
@@ -97,7 +98,7 @@ async def _keep(desk: Desk, driver: Link, links: Sequence[Link], *, reads_back: 
                 due = replace(due, failures=0, next_try_at=None)
             await desk.note(due, told, is_touched=True)
             return
-    desk, is_done = await _make_so(desk, _wanted(desk, driver, links))
+    desk, is_done = await _make_so(desk, _wanted(desk, driver, links), left_out=series.left_out(links))
     if is_done:
         await write_back.write_back(desk, links)
 
@@ -163,7 +164,7 @@ def _wanted(desk: Desk, driver: Link, links: Sequence[Link]) -> Wanted | None:
     return series.wanted(driver, links, zones=desk.tools.zone)
 
 
-async def _make_so(desk: Desk, aim: Wanted | None) -> tuple[Desk, bool]:
+async def _make_so(desk: Desk, aim: Wanted | None, *, left_out: Sequence[str]) -> tuple[Desk, bool]:
     """Updates the meeting if it differs from what is wanted; says whether it is so now."""
     conference = desk.conference
     if aim is None:
@@ -188,6 +189,8 @@ async def _make_so(desk: Desk, aim: Wanted | None) -> tuple[Desk, bool]:
         detail["is_join_url_new"] = outcome.meeting.join_url != conference.meeting.join_url
     if not_held := compose.not_held(aim, outcome.meeting):
         detail["not_held"] = not_held
+    if left_out:
+        detail["left_out"] = left_out
     told = Told("updated", detail)
     after = replace(conference, applied=aim, meeting=outcome.meeting, read_back_at=desk.tools.clock())
     return await desk.settle(after, told), True

@@ -83,7 +83,7 @@ async def sweep(tools: Tools, project: Project, slots: Sequence[int]) -> list[Se
             project.calendars.move_token(one.slot, sync_token)
             quiet.append(one.slot)
     project.apart.difference_update(quiet)
-    project.schedule.looked(quiet, began_at, tools.clock())
+    project.schedule.looked(quiet, began_at, tools.clock(), found_nothing=True)
     return seen
 
 
@@ -165,6 +165,8 @@ async def setback(
     """
     if isinstance(error, FencedOut):
         raise error
+    if project.tenure.is_over:
+        raise FencedOut(f"Nothing is said of a calendar after the lease on its project has run out: {error}")
     now = tools.clock()
     failures = max(calendar.failures, 1) if is_shared else calendar.failures + 1
     verdict = timing.after(error, failures=failures, now=now, jitter=tools.chance())

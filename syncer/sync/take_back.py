@@ -14,6 +14,8 @@ from syncer.model.errors import (
     Missing,
     OperatorError,
     OutsideError,
+    Unreachable,
+    Unreadable,
 )
 from syncer.rules import compose, decide, match, parse, timing
 from syncer.store import conferences
@@ -69,6 +71,38 @@ async def from_all(desk: Desk, links: Sequence[Link]) -> None:
             await conferences.wrote_back(desk.tools.database, desk.project.lease, done)
 
 
+async def from_left(desk: Desk, links: Sequence[Link]) -> Desk:
+    """Takes our block out of events that do not refer to the meeting any more, as far as pulls of this worker saw them.
+
+    What passes is tried again with the next push. The driver's waits for the last look, if no link is left.
+    Raises FencedOut or a StoreError.
+    """
+    for key, event_id in desk.project.left_blocks.pop(desk.conference.conference_id, ()):
+        is_last = not links and (desk.conference.driver, desk.conference.driver_event_id) == (key, event_id)
+        calendar = None if is_last else desk.project.calendars.get(key)
+        if calendar is not None:
+            desk = await _from_left(desk, calendar, event_id)
+    return desk
+
+
+async def _from_left(desk: Desk, calendar: Calendar, event_id: str) -> Desk:
+    try:
+        event = await _read_again(desk, calendar, event_id)
+        if event is None or not _is_due(desk, calendar, event):
+            return desk
+        read = await _without_block(desk, calendar, event)
+    except (OutsideError, OperatorError) as error:
+        if desk.verdict(error).standing is not timing.Standing.PARKED:
+            left = desk.project.left_blocks.setdefault(desk.conference.conference_id, set())
+            left.add((calendar.key, event_id))
+            return desk
+        told = Told("write_back_refused", {"reason": str(error)}, calendar.key, event_id)
+        return await desk.note(desk.conference, told, reason=desk.conference.reason)
+    if read is None:
+        return desk
+    return await desk.note(desk.conference, _told(read, calendar.key), reason=desk.conference.reason)
+
+
 def _retry(error: OutsideError | OperatorError) -> Retry:
     return Retry(str(error), error.retry_after_seconds if isinstance(error, OutsideError) else None)
 
@@ -104,7 +138,13 @@ async def _without_block(desk: Desk, calendar: Calendar, event: Event) -> Event 
             read = parse.event(answer, zones=desk.tools.zones)
             return read if isinstance(read, Event) else None
         except (Conflict, Crowded, TimeoutError):
-            fresh = await _read_again(desk, calendar, event)
+            fresh = await _read_again(desk, calendar, event.event_id)
+        except (Unreachable, Unreadable):
+            # Nobody has said what came of it, so the event does.
+            fresh = await _read_again(desk, calendar, event.event_id)
+            if fresh is not None and fresh.has_details and fresh.shown.block is None:
+                return fresh
+            raise
         except (Missing, AlreadyGone):
             return None
         if fresh is None or not _is_due(desk, calendar, fresh):
@@ -113,9 +153,9 @@ async def _without_block(desk: Desk, calendar: Calendar, event: Event) -> Event 
     raise Conflict("Google", 412, "the event changed each time it was written to")
 
 
-async def _read_again(desk: Desk, calendar: Calendar, event: Event) -> Event | None:
+async def _read_again(desk: Desk, calendar: Calendar, event_id: str) -> Event | None:
     try:
-        read = parse.event(await desk.tools.google.get(calendar, event.event_id), zones=desk.tools.zones)
+        read = parse.event(await desk.tools.google.get(calendar, event_id), zones=desk.tools.zones)
     except (Missing, AlreadyGone):
         return None
     return read if isinstance(read, Event) else None

@@ -1,10 +1,9 @@
 """What the corridor works with: the walls, a clock, chance; and one project while it is served."""
 
-import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Set
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, tzinfo
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from itertools import islice
 from zoneinfo import ZoneInfo
 
@@ -12,15 +11,22 @@ from msgspec import structs
 
 from syncer.clients.google.calendar import GoogleCalendar
 from syncer.clients.providers.directory import Providers
+from syncer.model.budget import Lane
 from syncer.model.calendar import Calendar, CalendarKey, Cursor, Lease, Tenant
-from syncer.model.errors import FencedOut, OutsideError
+from syncer.model.errors import OutsideError
 from syncer.rules import reading
 from syncer.rules.schedule import Schedule
 from syncer.store.database import Database
 from syncer.sync.roster import Roster
+from syncer.sync.spending import Spending
+from syncer.sync.tenure import Tenure
+from syncer.sync.unannounced import Unannounced
 
 # So many calendars are taken over in some milliseconds.
 _SLOTS_A_STEP = 100
+# A day that is spent ends when the next is written down.
+_SPENT_SECONDS = 10.0
+_PACIFIC = ZoneInfo("America/Los_Angeles")
 
 
 class Clock:
@@ -49,33 +55,14 @@ class Tools:
         """The time zone of that name, None for one that is not known."""
         return ZoneInfo(name) if name in self.zones else None
 
+    def google_day(self) -> date:
+        """The day that Google counts requests for now. Source: as `rules.timing.next_day_at`."""
+        return self.clock().astimezone(_PACIFIC).date()
 
-class Tenure:
-    """A lease as its owner knows it.
-
-    The deadline (loop time, seconds) counts from before the renewal was sent, so it ends before the database's.
-    """
-
-    def __init__(self, lease: Lease, deadline: float) -> None:
-        self.lease = lease
-        self._deadline = deadline
-
-    def prolong(self, deadline: float) -> None:
-        """The lease was renewed."""
-        self._deadline = deadline
-
-    def end(self) -> None:
-        """The lease is lost: nothing may be sent any more."""
-        self._deadline = float("-inf")
-
-    def bounded(self) -> asyncio.Timeout:
-        """A block (`async with`) for one outside write, which cannot outlive the lease.
-
-        Raises FencedOut when the lease is over already, and the block TimeoutError when it ends in the middle.
-        """
-        if asyncio.get_running_loop().time() >= self._deadline:
-            raise FencedOut("Nothing was sent: the lease on the project has run out.")
-        return asyncio.timeout_at(self._deadline)
+    def day_left_seconds(self) -> float:
+        """What is left of Google's day."""
+        tomorrow = datetime.combine(self.google_day() + timedelta(days=1), time(), tzinfo=_PACIFIC)
+        return (tomorrow - self.clock()).total_seconds()
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,12 +80,15 @@ class Project:
     requests of the day are spent or batches were put off, lost_in_a_row of them. apart: slots of calendars whose look
     was lost with its batch; the next one goes alone. alone: slots of calendars whose pull has come to no end; the next
     one goes alone too, so that what breaks it breaks no others'. long_reads: slots that were handed out and wait for a
-    long read. unlisted: tenants whose calendars are still to be listed, whenever they changed. since, revision: as the
-    rows were listed last (`store.roster`).
+    long read. left_blocks: by conference, (calendar, event id) of events that do not refer to its meeting any more and
+    have our lines still. unlisted: tenants whose calendars are still to be listed, whenever they changed. since,
+    revision: as the rows were listed last (`store.roster`). marks: of calendars that were told of, by slot; they were
+    read last at marks_read_at, in seconds of the loop. unannounced: changes in a row that no message told of.
     """
 
-    def __init__(self, tenure: Tenure, cycle_seconds: float) -> None:
+    def __init__(self, tenure: Tenure, cycle_seconds: float, spending: Spending) -> None:
         self.tenure = tenure
+        self.spending = spending
         self.schedule = Schedule(cycle_seconds)
         self.calendars = Roster()
         self.tenants: dict[int, Tenant] = {}
@@ -108,13 +98,26 @@ class Project:
         self.rests_until: datetime | None = None
         self.lost_in_a_row = 0
         self.long_reads: deque[int] = deque()
+        self.left_blocks: dict[int, set[tuple[CalendarKey, str]]] = {}
         self.unlisted: set[int] = set()
         self.since = 0
         self.revision = 0
+        self.marks: dict[int, int] = {}
+        self.marks_read_at = float("-inf")
+        self.unannounced = Unannounced()
+        self._tools: dict[Lane, Tools] = {}
+        self._waits_until: dict[Lane, float] = {}
 
     @property
     def lease(self) -> Lease:
         return self.tenure.lease
+
+    def tools(self, tools: Tools, lane: Lane) -> Tools:
+        """The same, whose requests to Google go out within this project's budget."""
+        metered = self._tools.get(lane)
+        if metered is None:
+            metered = self._tools[lane] = replace(tools, google=tools.google.metered(self.spending.purse(lane)))
+        return metered
 
     def keep_tenants(self, tenants: dict[int, Tenant]) -> Iterator[None]:
         """Take over what the rows say of tenants, at once; what follows for their calendars, in steps.
@@ -204,6 +207,8 @@ class Project:
         self.schedule.drop(slot)
         self.apart.discard(slot)
         self.alone.discard(slot)
+        self.marks.pop(slot, None)
+        self.unannounced.forget(slot)
 
     def keep_cursor(self, key: CalendarKey, cursor: Cursor) -> None:
         """The calendar was read as far as this, and is well."""
@@ -226,17 +231,37 @@ class Project:
         if known is not None:
             self.calendars.put(structs.replace(known, failures=failed.failures, next_look_at=failed.next_look_at))
 
-    def looked(self, key: CalendarKey, began_at: datetime, now: datetime) -> None:
+    def looked(self, key: CalendarKey, began_at: datetime, now: datetime, *, found_nothing: bool = False) -> None:
         """A look that began then has ended well."""
         slot = self.calendars.slot(key)
         if slot is not None:
-            self.schedule.looked([slot], began_at, now)
+            self.schedule.looked([slot], began_at, now, found_nothing=found_nothing)
 
     def postpone(self, key: CalendarKey, until: datetime) -> None:
         """The calendar is due at `until`, whatever was planned."""
         slot = self.calendars.slot(key)
         if slot is not None:
             self.schedule.postpone(slot, until)
+
+    def notified(self, key: CalendarKey, now: datetime, mark: int | None = None) -> bool:
+        """Somebody told that the calendar changed; says whether that is news.
+
+        mark: of the row that says so; it can go once a look that begins later has ended well.
+        """
+        slot = self.calendars.slot(key)
+        if slot is None or (mark is not None and self.marks.get(slot) == mark):
+            return False
+        if mark is not None:
+            self.marks[slot] = mark
+            self.unannounced.forget(slot)
+        is_failing = self.calendars.look(slot) is None and self.calendars.at(slot).failures > 0
+        self.schedule.notified(slot, now, is_failing=is_failing)
+        return not is_failing
+
+    def answered(self) -> list[tuple[CalendarKey, int]]:
+        """The marks that can go; each is given once."""
+        slots = [slot for slot in self.schedule.answered() if slot in self.marks]
+        return [(self.calendars.key(slot), self.marks.pop(slot)) for slot in slots]
 
     def give_back(self, slots: Iterable[int], until: datetime) -> None:
         """Calendars that were handed out are due at `until`, if nothing was said of them since."""
@@ -264,10 +289,25 @@ class Project:
         """It may not look at anything yet."""
         return self.rests_until is not None and now < self.rests_until
 
+    def room(self, lane: Lane, now: datetime) -> int:
+        """How many calendars may be looked at now. Where none may be, the lane waits until that may have changed."""
+        room = self.spending.room(lane)
+        if not room:
+            wait = _SPENT_SECONDS if self.spending.is_day_spent(lane) else self.spending.wait_seconds(lane)
+            self._waits_until[lane] = now.timestamp() + wait
+        return room
+
     def next_sweep(self) -> float:
         """When there is something to sweep again, in seconds; infinity when nothing is planned."""
+        return max(self.schedule.next_due(), self._rests_until(Lane.REFRESH))
+
+    def next_told(self) -> float:
+        """When one that was told of may be looked at, in seconds; infinity when none is."""
+        return max(self.schedule.next_told(), self._rests_until(Lane.URGENT))
+
+    def _rests_until(self, lane: Lane) -> float:
         rests_until = self.rests_until.timestamp() if self.rests_until else 0.0
-        return max(self.schedule.next_due(), rests_until)
+        return max(rests_until, self._waits_until.get(lane, 0.0))
 
     def looked_everywhere(self, tenant_id: int, since: datetime) -> bool:
         """Each calendar of the tenant was looked at, by a look that began after this instant."""

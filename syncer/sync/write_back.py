@@ -17,6 +17,8 @@ from syncer.model.errors import (
     OperatorError,
     OutsideError,
     Refused,
+    Unreachable,
+    Unreadable,
     UseLimit,
 )
 from syncer.rules import compose, decide, match, parse, timing
@@ -170,8 +172,15 @@ async def _patch(desk: Desk, attempt: _Try, patch: compose.Patch) -> tuple[_Step
             body = await desk.tools.google.patch(
                 desk.project.lease.project_id, Patch(attempt.calendar, link.event_id, dict(patch.body), link.etag)
             )
-    except (Conflict, Crowded, TimeoutError):
+    except (Conflict, Crowded):
         return _Step.OVERTAKEN, attempt
+    except (Unreachable, Unreadable, TimeoutError) as error:
+        # Nobody has said what came of it, so the event does; if it was not done the next push does it.
+        if await _is_found_done(desk, attempt, patch):
+            return _Step.DONE, attempt
+        if isinstance(error, TimeoutError):
+            return _Step.OVERTAKEN, attempt
+        raise
     except (Refused, AccessDenied) as error:
         return _Step.UNSAID, replace(failed, refusal=error)
     except (Missing, AlreadyGone):
@@ -188,6 +197,16 @@ async def _patch(desk: Desk, attempt: _Try, patch: compose.Patch) -> tuple[_Step
     told = Told("wrote_back", detail, link.key, link.event_id)
     await _record(desk, attempt, read, told, rung=patch.rung)
     return _Step.DONE, attempt
+
+
+async def _is_found_done(desk: Desk, attempt: _Try, patch: compose.Patch) -> bool:
+    fresh = await _read_again(desk, attempt)
+    if fresh is None or not compose.is_shown(fresh.link.event, attempt.meeting):
+        return False
+    link = fresh.link
+    told = Told("wrote_back", {"rung": patch.rung, "found": "by reading back"}, link.key, link.event_id)
+    await _record(desk, attempt, link.event, told, rung=patch.rung)
+    return True
 
 
 async def _record(desk: Desk, attempt: _Try, read: Event, told: Told, *, rung: str | None) -> None:

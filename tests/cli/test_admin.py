@@ -116,7 +116,7 @@ _NO_ADDRESS = "such as ana@example.org"
     ("arguments", "sentence"),
     [
         pytest.param(("project", "add", "Main!"), "A name is 1 to 63 lower-case letters", id="slug"),
-        pytest.param(("project", "add", "x", "--per-minute", "0"), "A limit is a count", id="limit"),
+        pytest.param(("project", "add", "x", "--per-minute", "0"), "A limit of a minute is a count", id="limit"),
         pytest.param((*ADD_TENANT, "--grace", "99999d"), "The grace must lie between", id="grace"),
         pytest.param((*ADD_TENANT, "--window", "99999d"), "The window must be between", id="window"),
         pytest.param((*ADD_TENANT, "--grace", "9d" * 9), "--grace is a duration", id="grace of many parts"),
@@ -167,6 +167,7 @@ def test_what_can_never_work_is_wrong_usage_and_changes_nothing(
         pytest.param(("--provider-url", "https://:443/s3cret"), "takes a whole URL", id="URL without a host"),
         pytest.param(("--provider-url", "https://x.test:70000/s3cret"), "takes a whole URL", id="URL with a port"),
         pytest.param(("--provider-url", f"https://x.test/{'s3cret' * 400}"), "at most 2000", id="long URL"),
+        pytest.param(("--provider-url", "https://10.1.2.3/s3cret"), "not open to tenants", id="inside"),
         pytest.param(("--nope",), "--nope", id="unknown option"),
     ],
 )

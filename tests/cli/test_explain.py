@@ -82,7 +82,14 @@ def test_a_calendar_that_is_read_and_pushed_is_up_to_date(a_read_calendar: str, 
             "It has not been read yet",
             id="not read",
         ),
-        pytest.param("UPDATE syncer.calendar SET is_full_read = true", "A full read is due", id="full read due"),
+        pytest.param(
+            "UPDATE syncer.calendar SET sync_token = NULL, is_full_read = true",
+            "A full read is due",
+            id="full read due",
+        ),
+        pytest.param(
+            "UPDATE syncer.calendar SET is_full_read = true", "are asked for by name", id="full read has missed some"
+        ),
         pytest.param(
             "UPDATE syncer.calendar SET page_token = 'p', is_full_read = true",
             "Full read number 1 is under way",

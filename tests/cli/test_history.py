@@ -103,7 +103,7 @@ def happened(kind: str, *, calendar: str | None = ANA, organizer: str | None = A
         ),
         pytest.param(
             happened("took_back"),
-            f"Our lines were taken out of event e1 of organizer {ANA}, whose meeting is gone.",
+            f"Our lines were taken out of event e1 of organizer {ANA}, which has the meeting no more.",
             id="took back",
         ),
         pytest.param(

@@ -107,6 +107,8 @@ def provider(url: str) -> tuple[str, ...]:
         pytest.param(("--subject", "admin"), 2, "such as ana@example.org", id="subject"),
         pytest.param(("--credential", "s3cret"), 2, "--credential takes a reference", id="credential"),
         pytest.param(("--provider-url", "s3cret"), 2, "--provider-url takes a whole URL", id="URL"),
+        pytest.param(("--provider-url", "https://169.254.169.254/s3cret"), 2, "that is open to tenants", id="inside"),
+        pytest.param(("--provider-url", "https://[fd00::1]/s3cret"), 2, "that is open to tenants", id="inside, IPv6"),
         pytest.param(("--matcher", "kind=x"), 2, "--matcher takes", id="matcher"),
         pytest.param(("--guard-calendar", "20"), 2, "--guard-calendar takes a count and a percentage", id="guard"),
         pytest.param(("--guard-tenant", "20,101%"), 2, "--guard-tenant takes", id="more than all"),

@@ -278,16 +278,16 @@ async def test_an_endpoint_off_the_list_is_never_asked(desk: Desk, put: Put) -> 
     with pytest.raises(OperatorError, match="names a token_uri that is not allowed"):
         await desk.token(reference)
     with pytest.raises(OperatorError):
-        desk.credentials.check(reference)
+        await desk.credentials.check(reference)
     assert desk.endpoint.forms == []
 
 
 async def test_a_check_finds_a_key_that_is_none(desk: Desk, put: Put, service_account: Key) -> None:
     good = put("good.json", service_account(desk.uri))
-    desk.credentials.check(good)
+    await desk.credentials.check(good)
     bad = put("bad.json", {**service_account(desk.uri), "private_key": "-----BEGIN PRIVATE KEY-----\ncanary"})
     with pytest.raises(OperatorError, match="no usable RSA key") as caught:
-        desk.credentials.check(bad)
+        await desk.credentials.check(bad)
     assert "canary" not in str(caught.value)
     assert caught.value.__context__ is None
     assert desk.endpoint.forms == []

@@ -189,7 +189,7 @@ async def test_a_secret_that_was_renewed_is_used_without_a_restart(vendor: Vendo
 
 
 async def test_the_account_can_be_tried_out(vendor: Vendor, put: Put) -> None:
-    assert "answers signed calls" in await vendor.providers.of(vendor.tenant).probe()
+    assert "answers signed calls" in await (await vendor.providers.of(vendor.tenant)).probe()
     put("hook", "whsec_" + "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0LXNlY3JldA==")
     vendor.tenant = dataclasses.replace(vendor.tenant, account_id=2)
     why = "the endpoint does not accept our signature: the credential's secret and the vendor's must be the same"

@@ -115,9 +115,9 @@ MINIMUM = "2026-11-30T09:00:00Z"
         ({"page_token": "p=1+/&"}, {"timeMin": MINIMUM, "pageToken": "p=1+/&"}),
         ({"sync_token": "s==", "is_full_read": False}, {"syncToken": "s=="}),
         ({"sync_token": "s==", "is_full_read": False, "page_token": "p"}, {"syncToken": "s==", "pageToken": "p"}),
-        ({"sync_token": "s==", "is_full_read": True}, {"timeMin": MINIMUM}),
+        ({"sync_token": "s==", "is_full_read": True}, {"syncToken": "s=="}),
     ],
-    ids=["first", "first, later page", "changes", "changes, later page", "full again"],
+    ids=["first", "first, later page", "changes", "changes, later page", "full, names left"],
 )
 async def test_a_look_asks_from_where_the_cursor_stands(
     room: Room, cursor: dict[str, Any], more: dict[str, str]

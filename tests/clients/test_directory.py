@@ -58,16 +58,16 @@ def test_the_webhook_is_there() -> None:
     assert load("webhook") is WebhookProvider
 
 
-def test_a_provider_is_kept_until_its_account_changes(providers: Providers) -> None:
-    first = providers.of(tenant())
-    assert providers.of(tenant(slug="other")) is first
-    assert providers.of(tenant(account_id=2)) is not first
-    assert providers.of(tenant(provider_settings=(("url", "https://new.example.org/"),))) is not first
+async def test_a_provider_is_kept_until_its_account_changes(providers: Providers) -> None:
+    first = await providers.of(tenant())
+    assert await providers.of(tenant(slug="other")) is first
+    assert await providers.of(tenant(account_id=2)) is not first
+    assert await providers.of(tenant(provider_settings=(("url", "https://new.example.org/"),))) is not first
 
 
-def test_an_unknown_provider_is_told_with_what_there_is(providers: Providers) -> None:
+async def test_an_unknown_provider_is_told_with_what_there_is(providers: Providers) -> None:
     with pytest.raises(OperatorError, match=r"provider zoom is not installed: .* choose .*webhook"):
-        providers.of(tenant(provider="zoom"))
+        await providers.of(tenant(provider="zoom"))
 
 
 @pytest.mark.parametrize(
@@ -80,16 +80,16 @@ def test_an_unknown_provider_is_told_with_what_there_is(providers: Providers) ->
         ("def Made(setup): raise KeyError(setup.secret.reveal())", "KeyError when it was set up"),
     ],
 )
-def test_a_broken_plugin_names_itself_and_fails_only_its_own(
+async def test_a_broken_plugin_names_itself_and_fails_only_its_own(
     providers: Providers, plugins: Callable[[str, str, str], None], source: str, says: str
 ) -> None:
     words = says.split()
     plugins(words[2].split(":")[0] if "loaded" in words else "broken_e", "acme", source)
     with pytest.raises(OperatorError, match="provider acme is broken") as caught:
-        providers.of(tenant(provider="acme"))
+        await providers.of(tenant(provider="acme"))
     assert says in str(caught.value)
     assert SECRET not in str(caught.value)
-    assert isinstance(providers.of(tenant()), WebhookProvider)
+    assert isinstance(await providers.of(tenant()), WebhookProvider)
 
 
 def test_two_packages_of_one_name_are_refused(plugins: Callable[[str, str, str], None]) -> None:
@@ -99,16 +99,16 @@ def test_two_packages_of_one_name_are_refused(plugins: Callable[[str, str, str],
         load("twin")
 
 
-def test_a_secret_that_was_changed_is_read_within_seconds(
+async def test_a_secret_that_was_changed_is_read_within_seconds(
     http: Http, references: References, put: Callable[[str, Any], str]
 ) -> None:
     put("hook", SECRET)
     patient, hasty = Providers(http, references), Providers(http, references, credential_seconds=0)
-    before = patient.of(tenant()), hasty.of(tenant())
-    assert hasty.of(tenant()) is before[1]
+    before = await patient.of(tenant()), await hasty.of(tenant())
+    assert await hasty.of(tenant()) is before[1]
     put("hook", f"{NEW_SECRET}\n{SECRET}")
-    assert patient.of(tenant()) is before[0]
-    assert hasty.of(tenant()) is not before[1]
+    assert await patient.of(tenant()) is before[0]
+    assert await hasty.of(tenant()) is not before[1]
 
 
 async def test_an_account_that_cannot_be_used_waits_for_the_operator(providers: Providers) -> None:
@@ -143,7 +143,7 @@ async def test_a_credential_that_is_not_accepted_is_read_anew_once(
 ) -> None:
     plugins(f"picky_{now}", f"picky-{now}", _PICKY)
     mine = tenant(provider=f"picky-{now}", provider_credential=put("mine", "old"))
-    providers.of(mine)
+    await providers.of(mine)
     put("mine", now)
     outcome = await providers.apply(mine, READ)
     assert isinstance(outcome, Gone if now == "new" else Retry)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from aiohttp import web
+from msgspec import structs
 
 from syncer.clients.google.auth import Credentials
 from syncer.clients.google.calendar import GoogleCalendar, Looked, Patch, look_at
@@ -121,3 +122,18 @@ async def test_patches_of_two_projects_never_share_a_batch(room: Room) -> None:
     await asyncio.gather(*(room.patch(number, number % 2) for number in range(20)))
     for batch in room.google.batches:
         assert len({int(one[1:]) % 2 for one in batch}) == 1
+
+
+async def test_two_tenants_with_one_calendar_write_to_it_one_after_the_other(room: Room) -> None:
+    first = room.calendar(1)
+    second = structs.replace(first, key=CalendarKey(2, 77), credential="file:u2.json")
+    both = [Patch(calendar, "e", {}, '"1"') for calendar in (first, second)]
+    await asyncio.gather(*(room.calendars.patch(1, patch) for patch in both))
+    assert (room.google.batches, room.google.singles) == ([], ["c1", "c1"])
+
+
+async def test_what_each_calls_primary_is_another_calendar(room: Room) -> None:
+    mine = structs.replace(room.calendar(1), google_id="primary")
+    theirs = structs.replace(mine, key=CalendarKey(2, 77), credential="file:u2.json")
+    await asyncio.gather(*(room.calendars.patch(1, Patch(calendar, "e", {}, '"1"')) for calendar in (mine, theirs)))
+    assert room.google.batches == [["primary", "primary"]]

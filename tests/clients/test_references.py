@@ -12,31 +12,31 @@ from syncer.model.errors import OperatorError
 Put = Callable[[str, Any], str]
 
 
-def test_a_file_below_the_folder_is_read(references: References, put: Put) -> None:
-    secret = references.read(put("ana.json", "the content"))
+async def test_a_file_below_the_folder_is_read(references: References, put: Put) -> None:
+    secret = await references.read(put("ana.json", "the content"))
     assert secret.reveal() == "the content"
     assert "content" not in f"{secret} {secret!r}"
 
 
-def test_a_link_that_stays_inside_is_followed(references: References, put: Put, tmp_path: Path) -> None:
+async def test_a_link_that_stays_inside_is_followed(references: References, put: Put, tmp_path: Path) -> None:
     put("real.json", "content")
     (tmp_path / "credentials" / "link.json").symlink_to("real.json")
-    assert references.read("file:link.json").reveal() == "content"
+    assert (await references.read("file:link.json")).reveal() == "content"
 
 
 @pytest.mark.parametrize(
     "name", ["../secret", "a/../../secret", "/etc/passwd", "link", "linked/secret", ".", "a\0b", "..", "missing"]
 )
-def test_a_path_out_of_the_folder_is_refused(references: References, tmp_path: Path, name: str) -> None:
+async def test_a_path_out_of_the_folder_is_refused(references: References, tmp_path: Path, name: str) -> None:
     (tmp_path / "secret").write_text("content")
     (tmp_path / "credentials" / "link").symlink_to(tmp_path / "secret")
     (tmp_path / "credentials" / "linked").symlink_to(tmp_path)
     with pytest.raises(OperatorError, match="credential file:"):
-        references.read(f"file:{name}")
+        await references.read(f"file:{name}")
 
 
-def test_a_variable_with_the_prefix_is_read(references: References) -> None:
-    assert references.read("env:TEST_KEY").reveal() == "text"
+async def test_a_variable_with_the_prefix_is_read(references: References) -> None:
+    assert (await references.read("env:TEST_KEY")).reveal() == "text"
 
 
 @pytest.mark.parametrize(
@@ -44,27 +44,27 @@ def test_a_variable_with_the_prefix_is_read(references: References) -> None:
     [
         ("env:HOME", "credential env:HOME is not allowed: the variable's name must begin with TEST_"),
         ("env:TEST_OTHER", "credential env:TEST_OTHER is not there: set the variable TEST_OTHER"),
-        ("env:", "credential env: is not a reference: write file:NAME or env:NAME"),
-        ("whsec_bm90IHNob3du", "credential whse… is not a reference: write file:NAME or env:NAME"),
-        ("", "credential … is not a reference: write file:NAME or env:NAME"),
+        ("env:", "credential env: is not a reference: write file:NAME, env:NAME or sealed:NAME"),
+        ("whsec_bm90IHNob3du", "credential whse… is not a reference: write file:NAME, env:NAME or sealed:NAME"),
+        ("", "credential … is not a reference: write file:NAME, env:NAME or sealed:NAME"),
     ],
 )
-def test_a_wrong_reference_is_told_in_a_sentence(references: References, reference: str, sentence: str) -> None:
+async def test_a_wrong_reference_is_told_in_a_sentence(references: References, reference: str, sentence: str) -> None:
     with pytest.raises(OperatorError) as caught:
-        references.read(reference)
+        await references.read(reference)
     assert str(caught.value) == sentence
 
 
-def test_what_is_no_credential_is_not_shown(references: References, put: Put, tmp_path: Path) -> None:
+async def test_what_is_no_credential_is_not_shown(references: References, put: Put, tmp_path: Path) -> None:
     put("large", "x" * (LIMIT_BYTES + 1))
     (tmp_path / "credentials" / "binary").write_bytes(b"\xff\xfecanary")
     for name in ("large", "binary"):
         with pytest.raises(OperatorError) as caught:
-            references.read(f"file:{name}")
+            await references.read(f"file:{name}")
         assert caught.value.__context__ is None
         assert len(str(caught.value)) < 200
 
 
-def test_without_a_folder_no_file_is_read() -> None:
+async def test_without_a_folder_no_file_is_read() -> None:
     with pytest.raises(OperatorError, match="no credentials folder is set"):
-        References(folder=None, env_prefix="TEST_", environ={}).read("file:ana.json")
+        await References(folder=None, env_prefix="TEST_", environ={}).read("file:ana.json")

@@ -82,6 +82,7 @@ REMEDIES = {
     errors.StoreBusy: Remedy.AGAIN,
     errors.StoreRefused: Remedy.LEAVE,
     errors.Unreachable: Remedy.AGAIN,
+    errors.Unwatchable: Remedy.LEAVE,
     errors.Throttled: Remedy.WAIT,
     errors.DaySpent: Remedy.STOP,
     errors.UseLimit: Remedy.PARK,

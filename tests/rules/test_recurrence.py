@@ -259,7 +259,7 @@ EXCLUSIONS = [
 
 @pytest.mark.parametrize(("original_start", "zone", "line"), EXCLUSIONS)
 def test_an_exclusion_is_a_line_in_its_masters_zone(original_start: str, zone: str | None, line: str) -> None:
-    assert occurrence.exdate(original_start, zone, zones=zones) == line
+    assert list(occurrence.exdates([original_start], zone, zones=zones)) == [line]
 
 
 def test_a_series_is_over_when_its_last_occurrence_is() -> None:

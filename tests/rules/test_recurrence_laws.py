@@ -211,7 +211,8 @@ def test_what_our_line_excludes_takes_place_no_more(series: tuple[When, list[str
     first = rule.first_at
     found = rule.starts(first, first + timedelta(days=400), 20)
     for start in found[:: max(len(found) // 3, 1)]:
-        line = occurrence.exdate(_original(start), starts.time_zone, zones=zones)
+        original_start = occurrence.canonical_text(_original(start))
+        (line,) = occurrence.exdates([original_start], starts.time_zone, zones=zones)
         without = recurrence.read([*lines, line], starts, zones=zones)
         assert not without.has(_original(start))
         assert without.starts(first, first + timedelta(days=400), 19) == [one for one in found if one != start][:19]

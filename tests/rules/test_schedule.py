@@ -94,8 +94,9 @@ def test_each_calendar_is_due_once_in_each_cycle() -> None:
         for one in schedule.due(after(second), 99):
             times[one].append(second)
             schedule.looked([one], after(second), after(second + 0.2))
-    assert all(len(seen) in (9, 10) for seen in times.values())
-    assert all(later - sooner == CYCLE for seen in times.values() for sooner, later in pairwise(seen))
+    apart = [later - sooner for seen in times.values() for sooner, later in pairwise(seen)]
+    assert all(CYCLE * 0.75 <= seconds <= CYCLE * 1.25 + 1 for seconds in apart)
+    assert len(set(apart)) > 10
 
 
 def test_a_calendar_given_back_is_due_then() -> None:

@@ -1,6 +1,6 @@
 """How the meeting of recurring events should be."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from msgspec import structs
@@ -101,6 +101,26 @@ def test_a_duplicate_that_overlaps_does_not_shape_the_meeting() -> None:
     assert wanted(first, second).further == ()
 
 
+def test_a_duplicate_of_a_half_made_later_does_not_take_its_place() -> None:
+    first, second = halves()
+    made_at = second.event.created_at
+    assert made_at is not None
+    first = structs.replace(first, excluded=("2026-12-04T09:00:00Z",))
+    second = structs.replace(second, excluded=("2026-12-16T09:00:00Z",))
+    copies = [
+        structs.replace(
+            one,
+            event_id=event_id,
+            excluded=(),
+            event=structs.replace(one.event, event_id=event_id, created_at=made_at + timedelta(days=1)),
+        )
+        for one in (first, second)
+        for event_id in (f"a-{one.event_id}", f"z-{one.event_id}")
+    ]
+    assert wanted(first, second, *copies) == wanted(first, second)
+    assert wanted(second, first, *copies) == wanted(first, second)
+
+
 def test_a_duplicate_on_another_calendar_does_not_shape_the_meeting() -> None:
     first, second = halves()
     assert wanted(first, structs.replace(second, key=key(2))).further == ()
@@ -139,3 +159,33 @@ def test_a_series_is_over_with_its_last_occurrence() -> None:
 
     assert not decide.is_over(ended(None), NOW)
     assert decide.is_over(ended(NOW.replace(year=2025)), NOW)
+
+
+MANY = [(FIRST.at or NOW) + timedelta(days=number) for number in range(3000)]
+STARTS = [f"{at:%Y-%m-%dT%H:%M:%SZ}" for at in MANY]
+
+
+def test_of_very_many_overrides_the_latest_are_sent_and_it_is_said() -> None:
+    links = [exception(f"x{number}", original_start=start) for number, start in enumerate(STARTS)]
+    aim = wanted(master(), *links)
+    assert [one.original_start for one in aim.overrides] == STARTS[-series.MOST_OVERRIDES :]
+    assert series.left_out([master(), *links]) == ("overrides",)
+    assert series.left_out([master(), *links[: series.MOST_OVERRIDES]]) == ()
+
+
+def test_overrides_with_very_long_texts_are_fewer() -> None:
+    links = [exception(f"x{number}", original_start=STARTS[number], description="x" * 8000) for number in range(50)]
+    assert len(wanted(master(), *links).overrides) == 12
+    assert series.left_out(links) == ("overrides",)
+
+
+def test_of_very_many_cancelled_occurrences_the_latest_are_sent_and_it_is_said() -> None:
+    whole = master(excluded=tuple(STARTS))
+    lines = wanted(whole).recurrence
+    assert (len(lines), lines[-1]) == (1 + series.MOST_EXCLUDED, f"EXDATE;TZID=Europe/Zurich:{_wall(MANY[-1])}")
+    assert series.left_out([whole]) == ("excluded",)
+
+
+def _wall(at: datetime) -> str:
+    zone = zone_of(ZURICH)
+    return f"{at.astimezone(zone):%Y%m%dT%H%M%S}"

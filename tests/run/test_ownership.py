@@ -10,7 +10,7 @@ from syncer.sync.tools import Project
 from tests.simulator.google_stage import CLEO
 from tests.sync.stage import Acted, Booked, add_tenant, slot_of
 
-PACE = Pace(lease_seconds=60, cycle_seconds=60)
+PACE = Pace(lease_seconds=60, cycle_seconds=60, beat_seconds=5)
 
 
 async def beat(ownership: Ownership) -> None:

@@ -368,7 +368,7 @@ async def test_a_killed_receiver_keeps_what_it_has_answered(stage: Acted, sessio
     kept: set[str] = set()
 
     with started("run", **(variables(stage) | {"SYNCER_LISTEN": "127.0.0.1:0"})) as process:
-        address = await asyncio.to_thread(_address, process)
+        address = await asyncio.to_thread(address_of, process)
         line = Line(Receiver(stage.tools), address, session, stage.vendor.account["webhook_secret"])
 
         async def tell(meeting_id: str) -> None:
@@ -383,7 +383,7 @@ async def test_a_killed_receiver_keeps_what_it_has_answered(stage: Acted, sessio
     assert kept <= {row["meeting_id"] for row in await stage.tools.database.fetch(MARKED)}
 
 
-def _address(process: "subprocess.Popen[str]") -> Address:
+def address_of(process: "subprocess.Popen[str]") -> Address:
     """Where a process takes calls, by what it logs."""
     assert process.stderr is not None
     for row in process.stderr:

@@ -32,7 +32,7 @@ async def test_first_reads_that_wait_hold_up_no_quick_look(stage: Acted, booked:
     async with a_worker(stage) as worker:
         await until_titled(stage, booked, "Standup")
         supervisor = worker.supervisor
-        for places in (supervisor._long_pulls, supervisor._long_sweeps):
+        for places in (supervisor._places.long_pulls, supervisor._places.long_sweeps):
             while not places.locked():
                 await places.acquire()
         await stage.tools.database.run(
@@ -40,8 +40,8 @@ async def test_first_reads_that_wait_hold_up_no_quick_look(stage: Acted, booked:
         )
         await stage.edit(booked, summary="Renamed")
         await until_titled(stage, booked, "Renamed")
-        supervisor._long_pulls.release()
-        supervisor._long_sweeps.release()
+        supervisor._places.long_pulls.release()
+        supervisor._places.long_sweeps.release()
         await until_row(stage, f"SELECT generation = 2 FROM syncer.calendar WHERE google_id = '{BO}'")  # noqa: S608
 
 

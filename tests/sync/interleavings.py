@@ -1,7 +1,8 @@
-"""Something that happens just when a push is about to do something else."""
+"""Something that happens just when a worker is about to do something else."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from types import ModuleType
 from typing import Any, cast
 
 import pytest
@@ -33,13 +34,23 @@ def a_vendor_that(stage: Acted, answer: Callable[[Change], Outcome | None]) -> V
     return vendor
 
 
-def just_before(monkeypatch: pytest.MonkeyPatch, statement: str, happens: Callable[[], Awaitable[object]]) -> None:
-    """Once, just before the store's statement is sent, something else happens."""
-    real = getattr(conferences, statement)
+def just_before(
+    monkeypatch: pytest.MonkeyPatch,
+    statement: str,
+    happens: Callable[[], Awaitable[object]],
+    *,
+    of: ModuleType = conferences,
+    times: int = 1,
+) -> None:
+    """Once, just before the store's statement is sent, or sent for the so manieth time, something else happens."""
+    real, left = getattr(of, statement), times
 
     async def overtaken(*arguments: Any, **named: Any) -> Any:
-        monkeypatch.setattr(conferences, statement, real)
-        await happens()
+        nonlocal left
+        left -= 1
+        if not left:
+            monkeypatch.setattr(of, statement, real)
+            await happens()
         return await real(*arguments, **named)
 
-    monkeypatch.setattr(conferences, statement, overtaken)
+    monkeypatch.setattr(of, statement, overtaken)

@@ -16,6 +16,7 @@ from uuid import uuid4
 import aiohttp
 
 from syncer import app
+from syncer.model.budget import Limits
 from syncer.model.calendar import CalendarKey, Matcher, Policy
 from syncer.model.errors import OutsideError, SyncerError
 from syncer.settings import Settings
@@ -27,13 +28,17 @@ from syncer.simulator.serve import serving
 from syncer.store import conferences, leases, tenants
 from syncer.sync import listing, pull, push, sweep
 from syncer.sync.push import Push
-from syncer.sync.tools import Project, Tenure, Tools
+from syncer.sync.spending import Spending
+from syncer.sync.tenure import Tenure
+from syncer.sync.tools import Project, Tools
 from tests.simulator.google_stage import ADD_ON, ANA, BO, CLEO, PEOPLE, ROOM, Stage, events
 from tests.simulator.vendors import Vendor
 from tests.simulator.watching import Watcher
 
 GRACE = timedelta(minutes=10)
 LEASE_SECONDS = 3600.0
+# Rhythms are short here, and a day's requests must not be spread over a day.
+PLENTY = {"per_minute": 1_000_000, "per_user_minute": 1_000_000, "per_day": 10**12}
 SOLUTION = "Example Meeting"
 STARTS, ENDS = "2099-12-02T10:00:00Z", "2099-12-02T10:30:00Z"
 POLICY = Policy(matchers=(Matcher(solution_type="addOn"),), grace=GRACE)
@@ -265,7 +270,8 @@ async def a_project(tools: Tools) -> Project:
     """The only project, under a lease of a new owner, listed as the rows say."""
     owner = uuid4()
     (lease,) = await leases.take(tools.database, owner, lease_seconds=LEASE_SECONDS, now=tools.clock())
-    project = Project(Tenure(lease, asyncio.get_running_loop().time() + LEASE_SECONDS), 1.0)
+    tenure = Tenure(lease, asyncio.get_running_loop().time() + LEASE_SECONDS)
+    project = Project(tenure, 1.0, Spending(Limits(), None, tenure, tools.clock().date()))
     await list_anew(tools, project)
     return project
 
@@ -319,7 +325,7 @@ async def a_stage(
         (folder / "webhook").write_text(vendor.account["webhook_secret"])
         settings = settings_for(google_root, folder)
         async with app.tools_of(settings, dsn) as tools:
-            await tenants.add_project(tools.database, "main")
+            await tenants.add_project(tools.database, "main", **PLENTY)
             google = Stage(google_root, session, {})
             for user in (ANA, BO, CLEO):
                 await google.control("POST", "calendars", {"id": user})

@@ -1,15 +1,19 @@
 """What two things at once, or one thing at the worst moment, do not break."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from syncer.model.calendar import CalendarKey
 from syncer.model.conference import Change, ChangeKind, Outcome, Rejected, Retry, Stale
-from syncer.store import retries, tenants
+from syncer.model.errors import FencedOut
+from syncer.simulator.google import listing
+from syncer.store import calendars, retries, tenants
 from syncer.sync import push
 from syncer.sync.push import Push
 from tests.simulator.google_stage import ANA, BO, CLEO, ROOM
+from tests.sync import judged
 from tests.sync.interleavings import a_vendor_that, just_before
 from tests.sync.stage import GRACE, HIDDEN, Acted, Booked, add_tenant, list_anew
 
@@ -210,3 +214,39 @@ async def test_meetings_that_cannot_be_read_do_not_keep_others_from_being_read(s
     await stage.pass_time(timedelta(hours=1))
     ids = [conference_id for _, conference_id in await stage.unread()]
     assert ids[-1] == (await stage.conference(booked))["conference_id"]
+
+
+@pytest.mark.parametrize("page", [1, 2, 3])
+@pytest.mark.parametrize("known", ["series", "nothing", "all to be read anew"])
+async def test_no_cancelled_occurrence_is_lost_between_the_pages_of_two_workers(
+    stage: Acted, monkeypatch: pytest.MonkeyPatch, *, page: int, known: str
+) -> None:
+    starts: dict[str, Any] = {"dateTime": "2099-12-02T10:00:00+01:00", "timeZone": "Europe/Zurich"}
+    ends = starts | {"dateTime": "2099-12-02T11:00:00+01:00"}
+    series = await stage.book(start=starts, end=ends, recurrence=["RRULE:FREQ=WEEKLY"])
+    if known != "nothing":
+        await stage.follow()
+    for day in (9, 16, 23):
+        await stage.delete(Booked(ANA, f"{series.event_id}_209912{day:02d}T090000Z", series.meeting_id))
+    if known == "all to be read anew":
+        await stage.set_google_faults(next={"expire_sync_token": 1})
+        await stage.look(ANA)
+    monkeypatch.setattr(listing, "MAX_RESULTS_CAP", 1)
+    written: list[Any] = []
+
+    async def another_takes_over() -> None:
+        await stage.restart()
+        written.extend(await stage.rows("exclusion"))
+
+    # The lease is another's while a page is read and decided, with the pages before it written down.
+    just_before(monkeypatch, "commit_page", another_takes_over, of=calendars, times=page)
+    with pytest.raises(FencedOut):
+        await stage.look(ANA)
+    assert await stage.rows("exclusion") == written
+
+    await stage.follow()
+
+    excluded = [f"EXDATE;TZID=Europe/Zurich:209912{day:02d}T100000" for day in (9, 16, 23)]
+    meeting = await stage.meeting(series)
+    assert (meeting["state"], meeting["recurrence"][1:]) == ("live", excluded)
+    assert await judged.differences(stage, series) == []

@@ -8,7 +8,7 @@ from syncer.model.conference import State
 from tests.simulator.google_stage import ADD_ON, ANA, BO, CLEO, ROOM
 from tests.sync import judged
 from tests.sync.stage import GRACE, HIDDEN, TIMES, Acted, Booked, add_tenant, list_anew
-from tests.sync.test_splits import FOURTH, RULE, SERIES, THIRD, instance, settle, timed
+from tests.sync.test_splits import FOURTH, RULE, SERIES, THIRD, instance, settle, split, timed
 
 
 async def driver(stage: Acted, booked: Booked) -> tuple[int, str]:
@@ -62,6 +62,17 @@ async def test_a_duplicate_of_a_series_on_its_own_calendar_is_no_half_of_it(stag
     await settle(stage)
     after = await stage.meeting(series)
     assert (after["title"], after["recurrence"], after.get("further", [])) == ("Standup", [RULE], [])
+
+
+async def test_a_duplicate_of_a_later_half_does_not_take_its_place(stage: Acted, series: Booked) -> None:
+    later = await split(stage, series)
+    await settle(stage)
+    half = await stage.event(later)
+    twin = {name: half[name] for name in ("start", "end", "recurrence")}
+    await stage.insert(await stage.meeting(series), summary="Twin", id="00duplicate", **twin)
+    await stage.delete(await instance(stage, later, FOURTH))
+    await settle(stage)
+    assert await judged.differences(stage, series) == []
 
 
 @pytest.mark.parametrize("tenant", ["acme", "other"])

@@ -5,8 +5,11 @@ from uuid import uuid4
 
 from msgspec import structs
 
+from syncer.model.budget import Limits
 from syncer.model.calendar import Calendar, CalendarKey, Cursor, Lease, Matcher, Policy, Tenant
-from syncer.sync.tools import Project, Tenure
+from syncer.sync.spending import Spending
+from syncer.sync.tenure import Tenure
+from syncer.sync.tools import Project
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 KEY = CalendarKey(1, 1)
@@ -16,7 +19,8 @@ FAILED = structs.replace(CALENDAR, failures=4, next_look_at=NOW + timedelta(minu
 
 
 def a_project(*served: Calendar) -> Project:
-    project = Project(Tenure(Lease(1, uuid4(), 1), 0.0), 60)
+    tenure = Tenure(Lease(1, uuid4(), 1), 0.0)
+    project = Project(tenure, 60, Spending(Limits(), None, tenure, NOW.date()))
     project.keep_tenants({1: TENANT})
     project.keep_calendars(served, NOW, is_restart=True)
     return project

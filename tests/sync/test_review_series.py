@@ -10,11 +10,13 @@ import pytest
 from syncer.model.calendar import Page
 from syncer.model.errors import Refused
 from syncer.rules.family import Known
+from syncer.simulator import addon
+from syncer.simulator.google import listing
 from syncer.sync import page as read_page
 from syncer.sync import pull, sweep
 from syncer.sync.pull import Pulled
 from tests.simulator.google_stage import ANA, BO
-from tests.sync.stage import GRACE, Acted, Booked, slot_of
+from tests.sync.stage import GRACE, SOLUTION, Acted, Booked, slot_of
 
 ZONE = "Europe/Zurich"
 RULE = "RRULE:FREQ=WEEKLY"
@@ -175,3 +177,25 @@ async def seen_page(stage: Acted, rules: list[str]) -> Page:
     for rule in rules:
         await stage.insert(meeting, **{**SERIES, "recurrence": [rule]})
     return (await seen_by(stage, ANA)).page
+
+
+async def test_a_series_that_is_not_read_to_its_end_is_followed_and_said_to_be_cut(
+    stage: Acted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    event_id = await plain_series(stage)
+    for day in ("09", "16", "23"):
+        one = Booked(ANA, f"{event_id}_209912{day}T090000Z", "none")
+        await stage.delete(one)
+    await stage.follow()
+    monkeypatch.setattr(listing, "MAX_RESULTS_CAP", 1)
+    monkeypatch.setattr(read_page, "_FAMILY_PAGES", 2)
+    meeting = await stage.vendor.new_meeting(title=None, organizer=None, attendee_count=0, timezone=None)
+    booked = Booked(ANA, event_id, meeting["id"])
+    await stage.swap(booked, addon.conference_of(meeting, solution=SOLUTION))
+    await stage.follow()
+
+    assert (await stage.meeting(booked))["title"] == "Plain"
+    (note,) = await stage.rows("note")
+    assert (note["event_id"], note["kind"]) == (event_id, "set_aside")
+    assert "more changed and cancelled occurrences" in note["reason"]
+    assert "set_aside" in await stage.told()

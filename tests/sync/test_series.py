@@ -1,12 +1,16 @@
 """Series: one meeting for a master, its exceptions and what is excluded, whatever order all of it comes in."""
 
+import json
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from syncer.rules import series as rules
+from syncer.sync import rehearsal
+from syncer.sync.rehearsal import Occurrence
 from tests.simulator.google_stage import ANA, BO, ROOM
-from tests.sync.stage import GRACE, Acted, Booked, meet
+from tests.sync.stage import GRACE, POLICY, Acted, Booked, meet
 
 ZONE = "Europe/Zurich"
 RULE = "RRULE:FREQ=WEEKLY"
@@ -210,3 +214,38 @@ async def test_a_calendars_other_series_write_nothing_but_what_is_cancelled(stag
     await stage.follow()
     assert (await stage.rows("link"), await stage.rows("conference")) == ([], [])
     assert [row["original_start"] for row in await stage.rows("exclusion")] == ["2099-12-16T09:00:00Z"]
+
+
+async def test_more_changed_occurrences_than_are_sent_are_said_to_be_left_out(
+    stage: Acted, series: Booked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rules, "MOST_OVERRIDES", 2)
+    monkeypatch.setattr(rules, "MOST_EXCLUDED", 1)
+    for day in (16, 23, 30):
+        await stage.edit(instance(series, f"_209912{day}T090000Z"), summary=f"On {day}")
+    for number in ("06", "13"):
+        await stage.delete(instance(series, f"_210001{number}T090000Z"))
+    await stage.follow()
+
+    meeting = await stage.meeting(series)
+    assert [one["title"] for one in meeting["overrides"]] == ["On 23", "On 30"]
+    assert meeting["recurrence"] == [RULE, "EXDATE;TZID=Europe/Zurich:21000113T100000"]
+    told = [json.loads(row["detail"]) for row in await stage.rows("history") if row["kind"] == "updated"]
+    assert told[-1]["left_out"] == ["overrides", "excluded"]
+
+
+async def test_a_rehearsal_says_which_occurrences_would_go_and_which_would_come_back(
+    stage: Acted, series: Booked
+) -> None:
+    fourth = instance(series, "_20991223T090000Z")
+    await stage.delete(fourth)
+    await stage.follow()
+    await stage.edit(fourth, status="confirmed")
+    await stage.delete(instance(series))
+
+    calendar = stage.project.calendars[stage.ids[ANA]]
+    found = await rehearsal.rehearse(stage.tools, POLICY, calendar, lambda _: None)
+
+    assert found.excluded == (Occurrence(series.event_id, series.meeting_id, "2099-12-16T09:00:00Z"),)
+    assert found.included == (Occurrence(series.event_id, series.meeting_id, "2099-12-23T09:00:00Z"),)
+    assert not found.is_quiet

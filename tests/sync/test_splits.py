@@ -198,3 +198,27 @@ async def test_what_a_split_leaves_without_the_meeting_is_not_told(stage: Acted,
     meeting = await stage.meeting(series)
     assert (meeting["state"], meeting.get("further", [])) == ("live", [])
     assert "UNTIL=" in meeting["recurrence"][0]
+
+
+async def _called_otherwise(stage: Acted, former: Booked, event_id: str) -> None:
+    """Google tells of an occurrence by another id too; of its former id nothing yet."""
+    made = {**await stage.event(former), "id": event_id, "summary": "Retro, elsewhere", "sequence": 7}
+    await stage.google.control("POST", f"calendars/{ANA}/load", {"events": [made]})
+
+
+@pytest.mark.parametrize("is_full_read", [False, True])
+async def test_a_former_ids_tombstone_in_a_later_pull_takes_no_link_away(
+    stage: Acted, series: Booked, is_full_read: bool
+) -> None:
+    former = await instance(stage, series, FOURTH)
+    await _called_otherwise(stage, former, "anotherid")
+    await stage.follow()
+    assert "anotherid" in {row["event_id"] for row in await stage.rows("link")}
+
+    await stage.delete(former)
+    if is_full_read:
+        await stage.google.control("POST", "forget", {"before": None})
+    await settle(stage)
+
+    assert "anotherid" in {row["event_id"] for row in await stage.rows("link")}
+    assert [one["title"] for one in (await stage.meeting(series))["overrides"]] == ["Retro, elsewhere"]

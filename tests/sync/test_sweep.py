@@ -5,7 +5,8 @@ from datetime import timedelta
 
 import pytest
 
-from syncer.model.errors import DaySpent
+from syncer.model.budget import Lane
+from syncer.model.errors import DaySpent, FencedOut
 from syncer.sync import sweep
 from tests.simulator.google_stage import ANA
 from tests.sync.stage import Acted, slot_of
@@ -78,3 +79,13 @@ async def test_a_resting_project_sleeps_until_it_may_look_again(stage: Acted) ->
     stage.project.rests_until = now + timedelta(hours=1)
     assert stage.project.is_resting(now)
     assert stage.project.next_sweep() >= (now + timedelta(hours=1)).timestamp()
+
+
+async def test_a_look_for_which_the_lease_did_not_last_is_no_failure_of_its_calendar(stage: Acted) -> None:
+    tools = stage.project.tools(stage.tools, Lane.REFRESH)
+    stage.project.tenure.end()
+    (seen,) = await sweep.sweep(tools, stage.project, [slot_of(stage.project, stage.ids[ANA])])
+    assert isinstance(seen, sweep.Trouble)
+    with pytest.raises(FencedOut):
+        await sweep.setback(tools, stage.project, seen.calendar, seen.error, is_shared=seen.is_shared)
+    assert [row["failures"] for row in await stage.rows("calendar")] == [0, 0, 0]

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from syncer.simulator.google import edits, refusals
+from tests.simulator.google_stage import BO
 from tests.sync.stage import GRACE, Acted, Booked, meet
-from tests.sync.test_splits import SERIES, settle
+from tests.sync.test_splits import SERIES, THIRD, instance, settle
 
 
 @pytest.fixture
@@ -239,3 +240,51 @@ async def test_matchers_that_changed_leave_every_block_where_it_is(stage: Acted,
     await stage.restart()
     await settle(stage)
     assert (await stage.event(told))["description"] == before
+
+
+# Events that lose their meeting while it lives on.
+
+
+async def _a_told_copy(stage: Acted, told: Booked) -> Booked:
+    """A copy on another calendar, with our block in it."""
+    copy = Booked(BO, await stage.insert(await stage.meeting(told), BO, description="Bring cake."), told.meeting_id)
+    await stage.follow()
+    await stage.change_meeting(told, passcode="888")
+    await stage.read_back()
+    assert not await _is_tidy(stage, copy)
+    return copy
+
+
+async def _is_tidy(stage: Acted, one: Booked) -> bool:
+    return bool((await stage.event(one)).get("description") == "Bring cake.")
+
+
+async def test_a_copy_that_loses_its_conference_loses_our_lines_too(stage: Acted, told: Booked) -> None:
+    copy = await _a_told_copy(stage, told)
+    await stage.swap(copy, None)
+    await stage.follow()
+    assert await _is_tidy(stage, copy)
+    assert not await _is_tidy(stage, told)
+    assert (await stage.told()).count("took_back") == 1
+    assert (await stage.meeting(told))["state"] == "live"
+
+
+async def test_an_occurrence_that_loses_its_conference_loses_our_lines_too(stage: Acted) -> None:
+    series = await a_told_event(stage, **SERIES)
+    await stage.follow()
+    one = await instance(stage, series, THIRD)
+    await stage.swap(one, None)
+    await stage.follow()
+    assert await _is_tidy(stage, one)
+    assert not await _is_tidy(stage, series)
+
+
+async def test_what_cannot_be_tidied_now_is_tidied_with_the_next_push(stage: Acted, told: Booked) -> None:
+    copy = await _a_told_copy(stage, told)
+    await stage.swap(copy, None)
+    touched = await stage.look(BO)
+    await stage.set_google_faults(next={"server_error": 1})
+    await stage.push(touched)
+    assert not await _is_tidy(stage, copy)
+    await stage.read_back()
+    assert await _is_tidy(stage, copy)

@@ -1,6 +1,7 @@
 """An event shows what its meeting is, and no user's edit is lost for it."""
 
-from datetime import timedelta
+import json
+from datetime import UTC, datetime, time, timedelta
 
 from syncer.rules import block
 from tests.simulator.google_stage import ANA, BO
@@ -140,6 +141,9 @@ async def test_trouble_with_one_event_does_not_stop_the_others(stage: Acted, boo
 
 
 async def test_somebody_who_takes_the_block_away_again_and_again_wins(stage: Acted, booked: Booked) -> None:
+    # A day's cap is counted by dates: all of it in one, whenever the test runs.
+    midnight = datetime.combine(stage.tools.clock().date(), time.min, UTC) + timedelta(days=1)
+    await stage.pass_time(midnight - stage.tools.clock() + timedelta(hours=1))
     await stage.change_meeting(booked, passcode="777")
     for _ in range(8):
         await stage.read_back()
@@ -160,3 +164,25 @@ async def test_the_block_says_what_the_meeting_says(stage: Acted, booked: Booked
         "777",
         *meeting["dial_in"],
     ]
+
+
+async def test_a_write_back_whose_answer_was_lost_is_told_and_done_once(stage: Acted, booked: Booked) -> None:
+    await stage.change_meeting(booked, passcode="777")
+    await stage.set_google_faults(next={"lost_answer": 1})
+    await stage.read_back()
+    await stage.follow()
+    assert "Passcode: 777" in (await stage.event(booked))["description"]
+    (told,) = [json.loads(row["detail"]) for row in await stage.rows("history") if row["kind"] == "wrote_back"]
+    assert told["found"] == "by reading back"
+    sent = await stage.requests("PATCH")
+    assert [row["status"] for row in sent].count(200) == 1
+
+
+async def test_a_write_back_that_did_not_arrive_is_done_later(stage: Acted, booked: Booked) -> None:
+    await stage.change_meeting(booked, passcode="777")
+    await stage.set_google_faults(next={"server_error": 1})
+    await stage.read_back()
+    await stage.pass_time(timedelta(minutes=1))
+    await stage.push()
+    assert (await stage.told()).count("wrote_back") == 1
+    assert "Passcode: 777" in (await stage.event(booked))["description"]

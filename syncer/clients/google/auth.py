@@ -7,6 +7,7 @@ import asyncio
 import random
 import re
 import time
+from collections import Counter
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from urllib.parse import urlencode
@@ -21,11 +22,13 @@ from syncer.clients.references import References
 from syncer.clients.secret import Secret
 from syncer.model.errors import (
     OperatorError,
+    StoreError,
     SyncerError,
     Throttled,
     Unreachable,
     Unreadable,
 )
+from syncer.model.reference import as_written
 
 SCOPES = ("https://www.googleapis.com/auth/calendar.events",)
 
@@ -89,11 +92,21 @@ class Credentials:
         self._chance = random.SystemRandom()
         self._grantor_by_reference: dict[str, _Grantor] = {}
         self._reading: dict[str, asyncio.Lock] = {}
+        self._replaced: Counter[str] = Counter()
         self._slot_by_key: dict[tuple[str, str | None], _Slot] = {}
 
-    def check(self, reference: str) -> None:
+    async def check(self, reference: str) -> None:
         """Reads and checks a credential without using it. Raises OperatorError."""
-        _ready(reference, self._parsed(reference))
+        _ready(reference, await self._parsed(reference))
+
+    async def keep_up(self) -> None:
+        """Drops what is kept of credentials that were replaced meanwhile. May be called all the time."""
+        for reference in await self._references.replaced():
+            self._grantor_by_reference.pop(reference, None)
+            self._replaced[reference] += 1
+            for key, slot in self._slot_by_key.items():
+                if key[0] == reference:
+                    slot.token = slot.last = None
 
     def held(self, reference: str, subject: str | None) -> Secret | None:
         """The token that `access_token` would give at once, None when it would have to ask."""
@@ -106,6 +119,7 @@ class Credentials:
         subject: the user whom a service account speaks for; a user's grant is for its own user, whoever is named.
         Raises OperatorError, GrantLost, AccessDenied, Throttled, Unreachable, Unreadable, Refused.
         """
+        await self.keep_up()
         slot = self._slot_by_key.setdefault((reference, subject), _Slot())
         if slot.token is not None and self._clock() < slot.refresh_at:
             return slot.token
@@ -126,7 +140,7 @@ class Credentials:
 
     async def _attempt(self, slot: _Slot, reference: str, subject: str | None) -> Secret | SyncerError:
         """Refreshes a slot, or keeps why not. While the old token lives, a passing failure costs nothing."""
-        asked_at = self._clock()
+        asked_at, before = self._clock(), self._replaced[reference]
         try:
             answer = await self._ask(reference, subject)
         except SyncerError as error:
@@ -136,11 +150,18 @@ class Credentials:
             slot.last = slot.token = Secret(answer.access_token)
             slot.refresh_at = asked_at + life_seconds * self._chance.uniform(*_LIFE_SHARE)
             slot.expires_at = asked_at + life_seconds
+            if self._replaced[reference] != before:
+                # The credential was replaced meanwhile: good for whoever waits for it, and for nobody after them.
+                slot.token, slot.refresh_at = None, 0.0
         slot.attempts += 1
         return slot.last
 
     def _failed(self, slot: _Slot, reference: str, error: SyncerError, *, asked_at: float) -> Secret | SyncerError:
-        if slot.token is not None and isinstance(error, Unreachable | Throttled) and asked_at < slot.expires_at:
+        if (
+            slot.token is not None
+            and isinstance(error, Unreachable | Throttled | StoreError)
+            and asked_at < slot.expires_at
+        ):
             slot.refresh_at = asked_at + _AGAIN_SECONDS
             return slot.token
         slot.token = None
@@ -190,12 +211,17 @@ class Credentials:
             known = self._grantor_by_reference.get(reference)
             if known is None:
                 # In a thread, for parsing a key blocks for longer than the loop should.
-                known = await asyncio.to_thread(_ready, reference, self._parsed(reference))
+                known = await asyncio.to_thread(_ready, reference, await self._parsed(reference))
                 self._grantor_by_reference[reference] = known
         return known
 
-    def _parsed(self, reference: str) -> Credential:
-        return parse(reference, self._references.read(reference), token_uris=self._token_uris)
+    async def _parsed(self, reference: str) -> Credential:
+        return parse(reference, await self._references.read(reference), token_uris=self._token_uris)
+
+
+def refuse_unusable(reference: str, text: Secret, *, token_uris: Collection[str]) -> None:
+    """Raises OperatorError for a credential that could not be used, as `Credentials.check` does."""
+    _ready(reference, parse(reference, text, token_uris=token_uris))
 
 
 def _ready(reference: str, credential: Credential) -> _Grantor:
@@ -205,7 +231,9 @@ def _ready(reference: str, credential: Credential) -> _Grantor:
         return _Grantor(credential, _signer(credential))
     except ValueError:
         pass  # told below: what the parser says may quote the key
-    raise OperatorError(f"credential {reference} has no usable RSA key in private_key: give the key file anew")
+    raise OperatorError(
+        f"credential {as_written(reference)} has no usable RSA key in private_key: give the key file anew"
+    )
 
 
 def _signer(credential: ServiceAccount) -> crypt.RSASigner:

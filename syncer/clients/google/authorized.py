@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 
 from syncer.clients.google.auth import Credentials
 from syncer.clients.google.batch import Batches, Call, Outcome, Whose
+from syncer.clients.google.metering import Meter
 from syncer.clients.http import Answer
 from syncer.clients.secret import Secret
 from syncer.model.errors import SyncerError
@@ -19,19 +20,21 @@ class Authorized:
         self._batches = batches
         self._credentials = credentials
 
-    async def send(self, calls: Sequence[Call]) -> list[Outcome | SyncerError]:
+    async def send(self, calls: Sequence[Call], meter: Meter) -> list[Outcome | SyncerError]:
         """What came of each call, in the order given; an error where no token was to be had."""
-        outcomes = await self._send(calls)
+        await self._credentials.keep_up()
+        outcomes = await self._send(calls, meter)
         refused = [place for place, outcome in enumerate(outcomes) if _is_unauthorized(outcome)]
         if refused:
-            for place, outcome in zip(refused, await self._send([calls[place] for place in refused]), strict=True):
+            again = await self._send([calls[place] for place in refused], meter)
+            for place, outcome in zip(refused, again, strict=True):
                 outcomes[place] = outcome
         return outcomes
 
-    async def _send(self, calls: Sequence[Call]) -> list[Outcome | SyncerError]:
+    async def _send(self, calls: Sequence[Call], meter: Meter) -> list[Outcome | SyncerError]:
         tokens = await self._tokens(calls)
         ready = [(call, token) for call in calls if isinstance(token := tokens[call.whose], Secret)]
-        sent: list[Outcome | SyncerError] = [*(await self._batches.send(ready) if ready else [])]
+        sent: list[Outcome | SyncerError] = [*(await self._batches.send(ready, meter) if ready else [])]
         for (call, token), outcome in zip(ready, sent, strict=True):
             if _is_unauthorized(outcome):
                 self._credentials.forget(*call.whose, token)

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import structlog
 
 from syncer.clients.google import errors, multipart
+from syncer.clients.google.metering import UNMETERED, Meter, metered
 from syncer.clients.http import Answer, Http, Limits, TooLarge
 from syncer.clients.secret import Secret
 from syncer.model.errors import AccessDenied, OutsideError, Remedy, TokenRefused, Unreadable
@@ -39,7 +40,7 @@ class Call(NamedTuple):
     """One request, but for its token.
 
     path: below the root, percent-encoded, query and all. whose: credential and subject, for the token. is_alone: in no
-    batch.
+    batch. user: whom Google counts it for. weight: how many requests it counts as.
     """
 
     method: str
@@ -48,6 +49,8 @@ class Call(NamedTuple):
     etag: str | None = None
     body: bytes | None = None
     is_alone: bool = False
+    user: str = ""
+    weight: int = 1
 
 
 class Lost(NamedTuple):
@@ -132,21 +135,24 @@ class Batches:
         self._works_by_subject = False
         self.size = Size(most)
 
-    async def send(self, calls: Sequence[Ready]) -> list[Outcome]:
-        """What came of each call, in the order given. The calls must not depend on each other."""
-        groups = self._groups(calls)
+    async def send(self, calls: Sequence[Ready], meter: Meter = UNMETERED) -> list[Outcome]:
+        """What came of each call, in the order given. The calls must not depend on each other.
+
+        meter: lets each request out, those that are sent again too.
+        """
+        groups = self._groups(calls, meter)
         if len(groups) == 1:
-            return await self._send(calls)
+            return await self._send(calls, meter)
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(self._send([calls[place] for place in places])) for places in groups]
+            tasks = [group.create_task(self._send([calls[place] for place in places], meter)) for places in groups]
         found: dict[int, Outcome] = {}
         for places, task in zip(groups, tasks, strict=True):
             found.update(zip(places, task.result(), strict=True))
         return [found[place] for place in range(len(calls))]
 
-    def _groups(self, calls: Sequence[Ready]) -> list[Sequence[int]]:
+    def _groups(self, calls: Sequence[Ready], meter: Meter) -> list[Sequence[int]]:
         """The places of the calls that go together."""
-        way, size = self._current_way(), self.size.calls
+        way, size = self._current_way(), self._size(calls, meter)
         if way is _Way.MIXED and len(calls) <= size and not any(call.is_alone for call, _ in calls):
             return [range(len(calls))]
         together: dict[object, list[int]] = {}
@@ -157,48 +163,52 @@ class Batches:
                 together.setdefault(call.whose if way is _Way.BY_SUBJECT else None, []).append(place)
         return [places[at : at + size] for places in together.values() for at in range(0, len(places), size)]
 
-    async def _send(self, calls: Sequence[Ready]) -> list[Outcome]:
+    def _size(self, calls: Sequence[Ready], meter: Meter) -> int:
+        heaviest = max((call.weight for call, _ in calls), default=1)
+        return max(1, min(self.size.calls, meter.most() // heaviest))
+
+    async def _send(self, calls: Sequence[Ready], meter: Meter) -> list[Outcome]:
         if len(calls) == 1:
-            return [await self._alone(*calls[0])]
+            return [await self._alone(*calls[0], meter)]
         try:
-            return await self._together(calls)
+            return await self._together(calls, meter)
         except _Unfit as unfit:
             self._step_down(unfit)
             size = 1 if unfit.way is _Way.SINGLE else len(calls)
         except _TooMuch:
             self.size.refused(len(calls))
             size = len(calls) // 2
-        return await self._in_parts(calls, size)
+        return await self._in_parts(calls, size, meter)
 
-    async def _in_parts(self, calls: Sequence[Ready], size: int) -> list[Outcome]:
+    async def _in_parts(self, calls: Sequence[Ready], size: int, meter: Meter) -> list[Outcome]:
         """Sends them again, never in as large a batch: what is refused whatever its size comes to an end so."""
         if size == len(calls):
-            return await self.send(calls)
-        parts = [await self._send(calls[at : at + size]) for at in range(0, len(calls), size)]
+            return await self.send(calls, meter)
+        parts = [await self._send(calls[at : at + size], meter) for at in range(0, len(calls), size)]
         return [outcome for part in parts for outcome in part]
 
-    async def _alone(self, call: Call, token: Secret) -> Outcome:
+    async def _alone(self, call: Call, token: Secret, meter: Meter) -> Outcome:
         headers: dict[str, str | Secret] = {"Authorization": bearer(token)}
         if call.etag is not None:
             headers["If-Match"] = call.etag
         if call.body is not None:
             headers["Content-Type"] = "application/json"
         try:
-            async with self._turns:
+            async with metered(meter, [call]), self._turns:
                 return await self._http.send(
                     call.method, self._root + call.path, headers=headers, body=call.body, limits=self._limits
                 )
         except OutsideError as error:
             return Lost(error, is_shared=False)
 
-    async def _together(self, calls: Sequence[Ready]) -> list[Outcome]:
+    async def _together(self, calls: Sequence[Ready], meter: Meter) -> list[Outcome]:
         nonce, way = secrets.token_hex(8), self._way
         headers: dict[str, str | Secret] = {"Content-Type": multipart.content_type(nonce)}
         if way is _Way.BY_SUBJECT:
             headers["Authorization"] = bearer(calls[0][1])
         body = multipart.joined([_written(call, token) for call, token in calls], nonce)
         try:
-            async with self._turns:
+            async with metered(meter, [call for call, _ in calls]), self._turns:
                 # From here on: how long it waited for its turn says nothing of how large it may be.
                 began = asyncio.get_running_loop().time()
                 answer = await self._http.send(

@@ -5,6 +5,7 @@ A refused token is renewed and the call repeated, once; nothing else is tried ag
 """
 
 import asyncio
+import copy
 import hashlib
 import re
 from collections.abc import Sequence
@@ -20,15 +21,17 @@ from aiogoogle.client import Aiogoogle
 from aiogoogle.models import Request
 from aiogoogle.resource import GoogleAPI
 
-from syncer.clients.google import discovery, errors, multipart
+from syncer.clients.google import channels, discovery, errors, multipart
 from syncer.clients.google.auth import Credentials
 from syncer.clients.google.authorized import Authorized
 from syncer.clients.google.batch import FIRST_CALLS, Batches, Call, Lost, Outcome, Whose, bearer
+from syncer.clients.google.channels import Ask, Granted
+from syncer.clients.google.metering import UNMETERED, Meter, metered
 from syncer.clients.google.session import GoogleSession
 from syncer.clients.http import Answer, Http, Limits
 from syncer.clients.secret import Secret
-from syncer.model.calendar import Calendar, CalendarKey
-from syncer.model.errors import Refused, SyncerError, TokenRefused, Unreachable
+from syncer.model.calendar import Calendar
+from syncer.model.errors import Refused, SyncerError, Throttled, TokenRefused, Unreachable, Unreadable
 from syncer.together import Together
 
 PAGE_SIZE = 2500
@@ -47,8 +50,11 @@ _LIST = f"singleEvents=false&maxResults={PAGE_SIZE}&prettyPrint=false&fields={LI
 _PATCH = f"conferenceDataVersion=1&sendUpdates=none&prettyPrint=false&fields={EVENT_FIELDS}"
 _PLAIN = re.compile(r"[A-Za-z0-9_.~=-]*")
 _PATCH_BATCHES = 4
+_QUOTA_USER = 16
 # Another call of the same batch was in the way. Source: Calendar API, release notes, June 2024.
 _IN_THE_WAY = 409
+# What a refusal names when it is about all requests, and not about one user's.
+_TOO_FAST = "rateLimitExceeded"
 _ETAG = re.compile(r"[\x21-\x7e]+")
 
 
@@ -98,11 +104,13 @@ class Capacity:
 
     at_once: requests under way at a time, over all callers. batch_calls: looks or patches in one request, at most.
     deadline_seconds: for one request; a call may take two of them and two of the token endpoint's (20 s each).
+    patch_weight: how many requests a patch counts as.
     """
 
     at_once: int = 50
     batch_calls: int = FIRST_CALLS
     deadline_seconds: float = 30.0
+    patch_weight: int = 3
 
 
 class GoogleCalendar:
@@ -125,8 +133,16 @@ class GoogleCalendar:
         self._host = discovery.host(api_root)
         self._batches = Batches(http, limits, root=root, most=capacity.batch_calls, at_once=capacity.at_once)
         self._authorized = Authorized(self._batches, credentials)
+        self._patch_weight = capacity.patch_weight
+        self._meter = UNMETERED
         self._writes: dict[int, Together[Call, bytes]] = {}
-        self._writing: WeakValueDictionary[CalendarKey, asyncio.Lock] = WeakValueDictionary()
+        self._writing: WeakValueDictionary[tuple[object, ...], asyncio.Lock] = WeakValueDictionary()
+
+    def metered(self, meter: Meter) -> "GoogleCalendar":
+        """The same, whose requests go out as this meter lets them: those of one project."""
+        view = copy.copy(self)
+        view._meter, view._writes = meter, {}  # noqa: SLF001 (of its own class)
+        return view
 
     @property
     def looks_at_once(self) -> int:
@@ -135,7 +151,7 @@ class GoogleCalendar:
 
     async def look(self, looks: Sequence[Look]) -> list[Answered]:
         """The next page of each calendar, in the order asked. All of one project. A failure is its calendar's own."""
-        outcomes = await self._authorized.send([_look_call(look) for look in looks])
+        outcomes = await self._send([_look_call(look) for look in looks])
         return [self._answered(outcome) for outcome in outcomes]
 
     async def family(self, calendar: Calendar, ical_uid: str, page_token: str | None = None) -> bytes:
@@ -143,7 +159,7 @@ class GoogleCalendar:
 
         As events.list gives it, without a sync token. Raises OutsideError or OperatorError.
         """
-        (outcome,) = await self._authorized.send([_family_call(calendar, ical_uid, page_token)])
+        (outcome,) = await self._send([_family_call(calendar, ical_uid, page_token)])
         body = self._body(outcome)
         if isinstance(body, bytes):
             return body
@@ -161,19 +177,36 @@ class GoogleCalendar:
             quotaUser=quota_user(calendar.google_id),
         )
         token = await self._credentials.access_token(*whose)
+        user = quota_user(calendar.google_id)
         try:
-            return await self._got(request, token)
+            return await self._got(request, token, user)
         except TokenRefused:
             self._credentials.forget(*whose, token)
-        return await self._got(request, await self._credentials.access_token(*whose))
+        return await self._got(request, await self._credentials.access_token(*whose), user)
 
-    async def _got(self, request: Request, token: Secret) -> bytes:
+    async def events(self, calendar: Calendar, event_ids: Sequence[str]) -> list[bytes | SyncerError]:
+        """Events as they are now, cancelled ones included, in the order asked; of one that is not given, why."""
+        outcomes = await self._send([_event_call(calendar, event_id) for event_id in event_ids])
+        return [self._body(outcome) for outcome in outcomes]
+
+    async def _got(self, request: Request, token: Secret, user: str) -> bytes:
         request.headers["Authorization"] = bearer(token)
-        body: bytes = await self._google.as_anon(request)  # type: ignore[no-untyped-call]
+        async with metered(self._meter, [Call("GET", "", ("", None), user=user)]):
+            body: bytes = await self._google.as_anon(request)  # type: ignore[no-untyped-call]
         return body
 
+    async def _send(self, calls: Sequence[Call]) -> list[Outcome | SyncerError]:
+        """What came of each call, in the order given. What its user has no room for is not sent."""
+        crowded = self._meter.crowded(calls)
+        if not crowded:
+            return await self._authorized.send(calls, self._meter)
+        let_out = [call for place, call in enumerate(calls) if place not in crowded]
+        sent = iter(await self._authorized.send(let_out, self._meter)) if let_out else iter(())
+        held = Throttled(self._host, 0, "nothing was sent: this calendar's requests of the minute are spent")
+        return [Lost(held, is_shared=False) if place in crowded else next(sent) for place in range(len(calls))]
+
     async def patch(self, project_id: int, patch: Patch) -> bytes:
-        """Changes an event; gives it as it is then. Tells no guest. One at a time to each calendar.
+        """Changes an event; gives it as it is then. Tells no guest. One at a time to each of Google's calendars.
 
         Patches of one project that wait at the same moment go in one request. Raises Conflict when the event has
         changed, Unreachable when the outcome is unknown, other OutsideError, OperatorError.
@@ -182,19 +215,48 @@ class GoogleCalendar:
         if writes is None:
             writes = Together(self._patched, broken_off=self._broken_off, most=FIRST_CALLS, at_once=_PATCH_BATCHES)
             self._writes[project_id] = writes
-        key = patch.calendar.key
+        # By its name at Google, for several tenants may have the same one; `primary` is each subject's own.
+        calendar = patch.calendar
+        is_own = calendar.google_id == "primary"
+        key = (project_id, calendar.google_id, (calendar.credential, calendar.subject) if is_own else None)
         turn = self._writing.get(key) or self._writing.setdefault(key, asyncio.Lock())
         async with turn:
-            return await writes(_patch_call(patch))
+            return await writes(_patch_call(patch, self._patch_weight))
+
+    async def watch(self, calendar: Calendar, ask: Ask) -> Granted:
+        """Has Google tell of a calendar's changes; gives the channel that is open then.
+
+        Raises Unwatchable where it never will, SetUpWrong for an address that it does not take, Conflict for an id that
+        was used before, Unreachable or Unreadable when the channel may be open all the same, other OutsideError.
+        """
+        place, user = _parts_of(calendar.google_id)
+        whose = (calendar.credential, calendar.subject)
+        (outcome,) = await self._send([channels.watch_call(place, user, whose, ask)])
+        body = self._body(outcome)
+        if not isinstance(body, bytes):
+            raise body
+        found = channels.granted(body)
+        if found is None:
+            raise Unreadable(self._host, 200, "a channel without its resource or its end")
+        return found
+
+    async def stop(self, channel_id: str, resource_id: str, whose: Whose) -> None:
+        """Has a channel stopped. whose: whoever asked for it. Raises Missing when there is none, other OutsideError."""
+        (outcome,) = await self._send([channels.stop_call(channel_id, resource_id, whose)])
+        if isinstance(outcome, Answer) and channels.is_done(outcome.status):
+            return
+        body = self._body(outcome)
+        if not isinstance(body, bytes):
+            raise body
 
     def _broken_off(self) -> SyncerError:
         return Unreachable(self._host, 0, "the request was broken off")
 
     async def _patched(self, calls: Sequence[Call]) -> list[bytes | SyncerError]:
-        outcomes = await self._authorized.send(calls)
+        outcomes = await self._send(calls)
         for place, outcome in enumerate(outcomes):
             if len(calls) > 1 and isinstance(outcome, Answer) and outcome.status == _IN_THE_WAY:
-                (outcomes[place],) = await self._authorized.send([calls[place]])
+                (outcomes[place],) = await self._send([calls[place]])
         return [self._body(outcome) for outcome in outcomes]
 
     def _answered(self, outcome: Outcome | SyncerError) -> Answered:
@@ -207,13 +269,16 @@ class GoogleCalendar:
 
     def _body(self, outcome: Outcome | SyncerError) -> bytes | SyncerError:
         if isinstance(outcome, Answer):
-            return errors.error_of(self._host, outcome) or outcome.body
+            error = errors.error_of(self._host, outcome)
+            if isinstance(error, Throttled) and error.reason == _TOO_FAST:
+                self._meter.refused()
+            return error or outcome.body
         return outcome.error if isinstance(outcome, Lost) else outcome
 
 
 def quota_user(google_id: str) -> str:
     """Whom Google counts a request for: 40 characters at most, and no address. Source: discovery, `quotaUser`."""
-    return hashlib.sha256(google_id.encode()).hexdigest()[:16]
+    return hashlib.sha256(google_id.encode()).hexdigest()[:_QUOTA_USER]
 
 
 def place_of(google_id: str) -> str:
@@ -224,14 +289,13 @@ def place_of(google_id: str) -> str:
 def look_at(calendar: Calendar, time_min: datetime | None) -> Look:
     """The look at a calendar from where its cursor stands. A full read is large, and goes alone."""
     cursor = calendar.cursor
-    sync_token = None if cursor.is_full_read else cursor.sync_token
     return Look(
         place=place_of(calendar.google_id),
         whose=(calendar.credential, calendar.subject),
-        sync_token=sync_token,
+        sync_token=cursor.sync_token,
         page_token=cursor.page_token,
-        time_min=time_min if sync_token is None else None,
-        is_alone=sync_token is None,
+        time_min=time_min if cursor.sync_token is None else None,
+        is_alone=cursor.sync_token is None,
     )
 
 
@@ -243,17 +307,24 @@ def _look_call(look: Look) -> Call:
         path += f"&timeMin={look.time_min.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
     if look.page_token is not None:
         path += f"&pageToken={_query(look.page_token)}"
-    return Call("GET", path, look.whose, None, None, look.is_alone)
+    return Call("GET", path, look.whose, None, None, look.is_alone, look.place[-_QUOTA_USER:])
 
 
 def _family_call(calendar: Calendar, ical_uid: str, page_token: str | None) -> Call:
     path = f"calendar/v3/calendars/{place_of(calendar.google_id)}&{_LIST}&showDeleted=true&iCalUID={_query(ical_uid)}"
     if page_token is not None:
         path += f"&pageToken={_query(page_token)}"
-    return Call("GET", path, (calendar.credential, calendar.subject), None, None, is_alone=True)
+    whose, user = (calendar.credential, calendar.subject), quota_user(calendar.google_id)
+    return Call("GET", path, whose, None, None, is_alone=True, user=user)
 
 
-def _patch_call(patch: Patch) -> Call:
+def _event_call(calendar: Calendar, event_id: str) -> Call:
+    place, quota = _parts_of(calendar.google_id)
+    path = f"calendar/v3/calendars/{place}/events/{_query(_id(event_id))}?quotaUser={quota}&prettyPrint=false"
+    return Call("GET", f"{path}&fields={EVENT_FIELDS}", (calendar.credential, calendar.subject), user=quota)
+
+
+def _patch_call(patch: Patch, weight: int) -> Call:
     if not _ETAG.fullmatch(patch.etag):
         raise Refused("Google", 0, "an etag holds characters that cannot be sent")
     calendar, quota = _parts_of(patch.calendar.google_id)
@@ -264,6 +335,8 @@ def _patch_call(patch: Patch) -> Call:
         whose=(patch.calendar.credential, patch.calendar.subject),
         etag=patch.etag,
         body=orjson.dumps(patch.body),
+        user=quota,
+        weight=weight,
     )
 
 

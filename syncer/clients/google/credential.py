@@ -14,6 +14,7 @@ import orjson
 
 from syncer.clients.secret import Secret
 from syncer.model.errors import OperatorError
+from syncer.model.reference import as_written
 
 GOOGLE_TOKEN_URI = "https://oauth2.googleapis.com/token"  # noqa: S105  # an address
 
@@ -64,6 +65,7 @@ def parse(reference: str, text: Secret, *, token_uris: Collection[str]) -> Crede
     reference: for the message. token_uris: the endpoints that may be asked for tokens, compared exactly.
     Raises OperatorError: a sentence that names the reference and the field, never what stands in it.
     """
+    reference = as_written(reference)
     fields = _fields(reference, text)
     kind = fields.get("type")
     if kind == "service_account":

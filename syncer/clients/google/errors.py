@@ -30,6 +30,7 @@ from syncer.model.errors import (
     TokenRefused,
     Unreachable,
     Unreadable,
+    Unwatchable,
     UseLimit,
 )
 
@@ -46,6 +47,13 @@ _QUOTA: Mapping[str, Kind] = {
     "dailyLimitExceeded": DaySpent,
 }
 _BY_REASON: Mapping[int, Mapping[str, Kind]] = {
+    400: {
+        "pushNotSupportedForRequestedResource": Unwatchable,
+        "channelIdNotUnique": Conflict,
+        "push.webhookUrlNotHttps": SetUpWrong,
+    },
+    # No token is wrong then: the address is.
+    401: {"push.webhookUrlUnauthorized": SetUpWrong},
     403: {
         **_QUOTA,
         # The request came without a credential.
@@ -78,7 +86,10 @@ _CURSOR_PLACES = frozenset({"syncToken", "pageToken"})
 _SCOPE = "the scope https://www.googleapis.com/auth/calendar.events"
 _ENABLE = "enable the Calendar API in the credential's Google Cloud project"
 _CONSENT = f"let the user consent again, or the domain's administrator delegate, with {_SCOPE}"
+_NOTIFICATIONS_URL = "let SYNCER_NOTIFICATIONS_URL be an https address that Google may send to"
 _ADVICE: Mapping[str, str] = {
+    "push.webhookUrlNotHttps": _NOTIFICATIONS_URL,
+    "push.webhookUrlUnauthorized": _NOTIFICATIONS_URL,
     "quotaExceeded": "the user whom syncer acts as has reached a use limit of Google Calendar, which passes in hours",
     "dailyLimitExceeded": "the project's requests of the day are spent, and its next day is waited for; more can be "
     "had in the Google Cloud console",
@@ -206,7 +217,7 @@ def _reason(body: bytes) -> tuple[str, str]:
 
 def _word(reason: str) -> str:
     """A reason fit for messages: somebody else's text is no part of ours unless it is a plain word."""
-    return reason if re.fullmatch(r"[A-Za-z_]{1,60}", reason) else "without a reason"
+    return reason if re.fullmatch(r"[A-Za-z_.]{1,60}", reason) else "without a reason"
 
 
 def _wait(answer: Answer) -> float | None:

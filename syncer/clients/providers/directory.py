@@ -1,6 +1,8 @@
 """Which provider serves a tenant: found by name, loaded at first use, kept per account."""
 
+import asyncio
 import time
+from collections import defaultdict
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 
@@ -11,6 +13,7 @@ from syncer.clients.secret import Secret
 from syncer.model.calendar import Tenant
 from syncer.model.conference import Change, Outcome, ProviderAccount, Retry
 from syncer.model.errors import OperatorError
+from syncer.model.reference import as_written
 
 # What a package may fail with while it is imported; it then fails its own tenants and nobody else.
 _BROKEN = (
@@ -52,24 +55,40 @@ class Providers:
         self._credential_seconds = credential_seconds
         self._factory_by_name: dict[str, Factory] = {}
         self._made_by_account_id: dict[int, _Made] = {}
+        self._making: defaultdict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
 
-    def of(self, tenant: Tenant) -> Provider:
+    async def of(self, tenant: Tenant) -> Provider:
         """The provider of a tenant's account. Raises OperatorError: unknown or broken plug-in, settings, credential."""
-        return self.at(
+        return await self.at(
             ProviderAccount(tenant.account_id, tenant.provider, tenant.provider_settings, tenant.provider_credential)
         )
 
-    def at(self, account: ProviderAccount) -> Provider:
-        """The provider of an account. Raises OperatorError: unknown or broken plug-in, settings, credential."""
+    async def at(self, account: ProviderAccount) -> Provider:
+        """The provider of an account. Raises OperatorError: unknown or broken plug-in, settings, credential.
+
+        Raises StoreError where its credential is sealed in a database that cannot be asked.
+        """
+        made = self._made_lately(account)
+        if made is None:
+            # One at a time, or each that is under way would read the credential too.
+            async with self._making[account.account_id]:
+                made = self._made_lately(account) or await self._renewed(account)
+        return made.provider
+
+    def _made_lately(self, account: ProviderAccount) -> _Made | None:
         made = self._made_by_account_id.get(account.account_id)
-        if made is not None and made.account == account and time.monotonic() - made.read_at < self._credential_seconds:
-            return made.provider
-        secret = self._references.read(account.credential)
+        if made is None or made.account != account or time.monotonic() - made.read_at >= self._credential_seconds:
+            return None
+        return made
+
+    async def _renewed(self, account: ProviderAccount) -> _Made:
+        secret = await self._references.read(account.credential)
+        made = self._made_by_account_id.get(account.account_id)
         if made is None or made.account != account or made.secret != secret:
             made = _Made(account, secret, self._made(account, secret), 0.0)
             self._made_by_account_id[account.account_id] = made
         made.read_at = time.monotonic()
-        return made.provider
+        return made
 
     async def apply(self, tenant: Tenant, change: Change) -> Outcome:
         """What came of a change. An account that cannot be used is a Retry, for it heals when the operator mends it.
@@ -81,7 +100,7 @@ class Providers:
 
     async def _applied(self, tenant: Tenant, change: Change) -> Outcome:
         try:
-            provider = self.of(tenant)
+            provider = await self.of(tenant)
         except OperatorError as error:
             return Retry(reason=str(error), kind=str(error))
         outcome = await provider.apply(change)
@@ -91,20 +110,8 @@ class Providers:
         return outcome
 
     def _made(self, account: ProviderAccount, secret: Secret) -> Provider:
-        factory = self._factory(account.provider)
-        setup = Setup(
-            settings=dict(account.settings),
-            reference=account.credential,
-            secret=secret,
-            http=self._http,
-            deadline_seconds=self._deadline_seconds,
-        )
-        try:
-            return factory(setup)
-        except _BROKEN as error:
-            kind = type(error).__name__
-        # Without the error itself: it may hold the secret.
-        raise OperatorError(f"provider {account.provider} is broken: {kind} when it was set up; repair its package")
+        setup = _setup(self._http, account, secret, deadline_seconds=self._deadline_seconds)
+        return _set_up(account, self._factory(account.provider), setup)
 
     def _factory(self, name: str) -> Factory:
         if name not in self._factory_by_name:
@@ -128,6 +135,30 @@ def load(name: str) -> Factory:
             f"provider {name} is broken: {type(error).__name__} when {found[0].value} was loaded; repair its package"
         ) from error
     return factory
+
+
+def refuse_unusable(http: Http, account: ProviderAccount, secret: Secret) -> None:
+    """Raises OperatorError when the account's provider cannot be set up with this secret. Nothing is sent."""
+    _set_up(account, load(account.provider), _setup(http, account, secret, deadline_seconds=1.0))
+
+
+def _setup(http: Http, account: ProviderAccount, secret: Secret, *, deadline_seconds: float) -> Setup:
+    return Setup(
+        settings=dict(account.settings),
+        reference=as_written(account.credential),
+        secret=secret,
+        http=http,
+        deadline_seconds=deadline_seconds,
+    )
+
+
+def _set_up(account: ProviderAccount, factory: Factory, setup: Setup) -> Provider:
+    try:
+        return factory(setup)
+    except _BROKEN as error:
+        kind = type(error).__name__
+    # Without the error itself: it may hold the secret.
+    raise OperatorError(f"provider {account.provider} is broken: {kind} when it was set up; repair its package")
 
 
 def _choices() -> str:

@@ -32,7 +32,7 @@ from syncer.model.conference import (
 )
 from syncer.model.errors import OperatorError, Refused, Unreachable, Unreadable
 
-ANSWER_LIMIT_BYTES = 256 * 1024
+ANSWER_LIMIT_BYTES = 1024 * 1024
 REASON_LIMIT = 200
 
 _FIELDS = ("title", "description", "starts", "ends", "time_zone", "recurrence", "organizer", "attendee_count")

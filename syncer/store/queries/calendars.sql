@@ -29,15 +29,19 @@ WITH asked AS MATERIALIZED (
     SELECT * FROM ROWS FROM (jsonb_to_recordset($1) AS (tenant_id bigint, calendar_id bigint, event_ids text[]))
         WITH ORDINALITY AS a(tenant_id, calendar_id, event_ids, place)
 )
-SELECT a.place, l.*
+SELECT a.place, l.*, c.meeting_id
 FROM asked a CROSS JOIN unnest(a.event_ids) AS e(event_id)
 -- One by one, by the key: the statistics of a young table must not talk anybody into reading all of it.
 CROSS JOIN LATERAL (
-    SELECT l.tenant_id, l.calendar_id, l.event_id, l.conference_id, c.meeting_id, l.event, l.generation, l.rung,
-           l.write_backs, l.write_backs_on
-    FROM syncer.link l JOIN syncer.conference c ON c.tenant_id = l.tenant_id AND c.conference_id = l.conference_id
+    SELECT l.tenant_id, l.calendar_id, l.event_id, l.conference_id, l.event, l.generation, l.rung, l.write_backs,
+           l.write_backs_on
+    FROM syncer.link l
     WHERE l.tenant_id = a.tenant_id AND l.calendar_id = a.calendar_id AND l.event_id = e.event_id LIMIT 1
-) AS l;
+) AS l
+CROSS JOIN LATERAL (
+    SELECT c.meeting_id FROM syncer.conference c
+    WHERE c.tenant_id = l.tenant_id AND c.conference_id = l.conference_id LIMIT 1
+) AS c;
 
 -- name: children
 -- The links of exceptions of some masters of many calendars.
@@ -51,7 +55,10 @@ SELECT a.place, l.tenant_id, l.calendar_id, l.event_id, l.conference_id, c.meeti
        l.write_backs, l.write_backs_on
 FROM asked a CROSS JOIN unnest(a.event_ids) AS e(event_id)
 JOIN syncer.link l ON l.tenant_id = a.tenant_id AND l.calendar_id = a.calendar_id AND l.master_id = e.event_id
-JOIN syncer.conference c ON c.tenant_id = l.tenant_id AND c.conference_id = l.conference_id;
+CROSS JOIN LATERAL (
+    SELECT c.meeting_id FROM syncer.conference c
+    WHERE c.tenant_id = l.tenant_id AND c.conference_id = l.conference_id LIMIT 1
+) AS c;
 
 -- name: excluded
 -- Occurrences of some masters of many calendars that do not take place.
@@ -71,14 +78,23 @@ JOIN syncer.exclusion x ON x.tenant_id = a.tenant_id AND x.calendar_id = a.calen
 SELECT x.master_id, x.original_start, x.event_id, c.meeting_id
 FROM syncer.exclusion x
 JOIN syncer.link l ON l.tenant_id = x.tenant_id AND l.calendar_id = x.calendar_id AND l.event_id = x.master_id
-JOIN syncer.conference c ON c.tenant_id = l.tenant_id AND c.conference_id = l.conference_id
+CROSS JOIN LATERAL (
+    SELECT c.meeting_id FROM syncer.conference c
+    WHERE c.tenant_id = l.tenant_id AND c.conference_id = l.conference_id LIMIT 1
+) AS c
 WHERE x.tenant_id = $1 AND x.calendar_id = $2 AND x.generation < $3;
 
 -- name: left_behind
 -- Links that the newest full read has not seen.
--- $1 tenant_id, $2 calendar_id, $3 generation bigint. Rows: any number. Index: link_pkey.
-SELECT l.*, c.meeting_id FROM syncer.link l JOIN syncer.conference c USING (tenant_id, conference_id)
-WHERE l.tenant_id = $1 AND l.calendar_id = $2 AND l.generation < $3;
+-- $1 tenant_id, $2 calendar_id, $3 generation bigint, $4 event_id, only those after it, $5 at most so many.
+-- Rows: by event_id. Index: link_pkey.
+SELECT l.*, c.meeting_id FROM syncer.link l
+CROSS JOIN LATERAL (
+    SELECT c.meeting_id FROM syncer.conference c
+    WHERE c.tenant_id = l.tenant_id AND c.conference_id = l.conference_id LIMIT 1
+) AS c
+WHERE l.tenant_id = $1 AND l.calendar_id = $2 AND l.generation < $3 AND l.event_id > $4
+ORDER BY l.event_id LIMIT $5;
 
 -- name: commit_pages
 -- Writes down pages of many calendars, of each all or, when its project's lease is another's, nothing at all: links put
@@ -95,7 +111,7 @@ WHERE l.tenant_id = $1 AND l.calendar_id = $2 AND l.generation < $3;
 --    meeting_id of the master where it is news, else null; no occurrence of a calendar twice;
 -- $7 those that do again jsonb [{tenant_id, calendar_id, master_id, original_start}], original_start null for all of it.
 -- Rows: one; ours bigint[] (places in $1, from 1, of the pages written down), places bigint[] and beside it
--- conference_ids bigint[] (which page touched which). Index: primary keys; conference's unique key.
+-- conference_ids bigint[] (which page touched which). Index: primary keys; conference_of_account.
 WITH moment AS MATERIALIZED (
     SELECT syncer.clock() AS at
 ), asked AS MATERIALIZED (
@@ -152,7 +168,9 @@ WITH moment AS MATERIALIZED (
     SELECT c.tenant_id, c.account_id, c.meeting_id, c.conference_id, c.driver_calendar_id, c.driver_event_id
     FROM (SELECT m.tenant_id, m.account_id, m.meeting_id FROM meeting m
           UNION SELECT l.tenant_id, l.account_id, l.meeting_id FROM loss l) AS named
-    JOIN syncer.conference c USING (tenant_id, account_id, meeting_id)
+    -- Not by an equal tenant, or a plan made while the table was young would go over all of a tenant's conferences.
+    JOIN syncer.conference c ON c.account_id = named.account_id AND c.meeting_id = named.meeting_id
+                            AND c.tenant_id IS NOT DISTINCT FROM named.tenant_id
     WHERE (SELECT count(*) FROM turn) >= 0
     ORDER BY c.tenant_id, c.conference_id FOR NO KEY UPDATE OF c
 ), held AS MATERIALIZED (
@@ -193,6 +211,9 @@ WITH moment AS MATERIALIZED (
                            OR c.was_detached AND (c.tenant_id, c.meeting_id)
                                   NOT IN (SELECT m.tenant_id, m.meeting_id FROM meeting m WHERE m.is_relinked)
     RETURNING tenant_id, account_id, meeting_id, conference_id
+), touched AS MATERIALIZED (
+    SELECT m.place, r.conference_id, m.is_touched
+    FROM meeting m FULL JOIN referred r USING (tenant_id, account_id, meeting_id)
 ), owned AS (
     INSERT INTO syncer.meeting_owner (account_id, meeting_id, tenant_id)
     SELECT r.account_id, r.meeting_id, r.tenant_id FROM referred r ORDER BY r.account_id, r.meeting_id
@@ -201,7 +222,9 @@ WITH moment AS MATERIALIZED (
     INSERT INTO syncer.link AS l (tenant_id, calendar_id, event_id, conference_id, generation, event, master_id)
     SELECT p.tenant_id, p.calendar_id, p.event_id, r.conference_id, p.generation, p.event,
            p.event ->> 'recurring_event_id'
-    FROM put p JOIN referred r USING (tenant_id, account_id, meeting_id)
+    -- Each has its counterpart. Full, so that they are hashed: an inner join would go over all of one for each of the
+    -- other, for of what an insert gives back a plan expects one row.
+    FROM put p FULL JOIN referred r USING (tenant_id, account_id, meeting_id)
     WHERE (SELECT count(*) FROM dropped) >= 0 ORDER BY p.tenant_id, p.calendar_id, p.event_id
     ON CONFLICT (tenant_id, calendar_id, event_id) DO UPDATE
         SET conference_id = excluded.conference_id, generation = excluded.generation, event = excluded.event,
@@ -220,9 +243,11 @@ WITH moment AS MATERIALIZED (
         driver_calendar_id = coalesce(c.driver_calendar_id, x.calendar_id)
     FROM (SELECT * FROM losing, moment) AS x WHERE c.tenant_id = x.tenant_id AND c.conference_id = x.conference_id
     RETURNING c.tenant_id, c.meeting_id, c.conference_id, x.place
+), seen AS MATERIALIZED (
+    SELECT p.tenant_id, p.calendar_id, e.event_id FROM page p CROSS JOIN unnest(p.event_ids) AS e(event_id)
 ), forgotten AS (
     DELETE FROM syncer.note n
-    USING (SELECT p.tenant_id, p.calendar_id, e.event_id FROM page p CROSS JOIN unnest(p.event_ids) AS e(event_id)) AS seen
+    USING seen
     WHERE n.tenant_id = seen.tenant_id AND n.calendar_id = seen.calendar_id AND n.event_id = seen.event_id
       AND (n.tenant_id, n.calendar_id, n.event_id) NOT IN (SELECT x.tenant_id, x.calendar_id, x.event_id FROM note x)
 ), noted AS (
@@ -283,8 +308,7 @@ WITH moment AS MATERIALIZED (
 )
 SELECT ARRAY (SELECT a.place FROM asked a JOIN fence f USING (project_id, owner, epoch)) AS ours,
        array_agg(t.place) AS places, array_agg(t.conference_id) AS conference_ids
-FROM (SELECT m.place, r.conference_id FROM referred r JOIN meeting m USING (tenant_id, account_id, meeting_id)
-      WHERE m.is_touched
+FROM (SELECT m.place, m.conference_id FROM touched m WHERE m.is_touched
       UNION ALL SELECT l.place, l.conference_id FROM lost l) AS t;
 
 -- name: restart

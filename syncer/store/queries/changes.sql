@@ -10,7 +10,7 @@ FROM syncer.tenant t JOIN syncer.provider_account a USING (account_id);
 -- Marks the conferences of the tenants that own these meetings. Not fenced: a mark can only ask for a reading.
 -- $1 account ids bigint[] and, place by place, $2 ids of meetings text[], as their provider knows them.
 -- Rows: account_id, meeting_id of those that are known, each once, marked or not: one that was deleted, is only watched
--- or was let go needs no reading. Index: conference_of_meeting, conference_of_replacement, meeting_owner_pkey.
+-- or was let go needs no reading. Index: conference_of_account, conference_of_replacement, meeting_owner_pkey.
 WITH asked AS (
     SELECT DISTINCT account_id, meeting_id FROM unnest($1::bigint[], $2::text[]) AS a(account_id, meeting_id)
 ), found AS MATERIALIZED (

@@ -1,8 +1,10 @@
 -- name: several
 -- Conferences with their owners and links, all of one moment: versions and the links that they stand for.
--- $1 jsonb [[tenant_id, conference_id]]. Rows: at most one each; place, in $1 and from 1; links jsonb, an array: with
--- the original starts, as `excluded`, of a master's occurrences that do not take place in its meeting.
--- Index: conference_pkey, meeting_owner_pkey, link_of_conference, exclusion_pkey, link_of_master.
+-- $1 jsonb [[tenant_id, conference_id]], $2 at most so many links of exceptions each, and $3 so many `excluded` of a
+-- master, the latest of both. Rows: at most one each; place, in $1 and from 1; links text, a JSON array: with the
+-- original starts, as `excluded`, of a master's occurrences that do not take place in its meeting. Text, for to make
+-- jsonb of an event that is jsonb already costs more than to find it.
+-- Index: conference_pkey, meeting_owner_pkey, link_to_conference, exclusion_pkey, link_of_master.
 WITH asked AS MATERIALIZED (
     SELECT (a.pair ->> 0)::bigint AS tenant_id, (a.pair ->> 1)::bigint AS conference_id, a.place
     FROM jsonb_array_elements($1) WITH ORDINALITY AS a(pair, place)
@@ -11,18 +13,34 @@ SELECT a.place, c.tenant_id, c.conference_id, c.account_id, c.meeting_id, c.stat
        c.applied, c.meeting, c.is_in_doubt, c.driver_calendar_id, c.driver_event_id, c.unlinked_at, c.strayed_at,
        c.was_detached, c.reason, c.delete_after, c.was_released, c.failures, c.next_try_at, c.read_back_at,
        o.tenant_id IS NOT DISTINCT FROM c.tenant_id AS is_owner,
-       (SELECT coalesce(jsonb_agg(to_jsonb(l) || CASE WHEN l.event -> 'recurrence' <> '[]' THEN (
-            SELECT jsonb_build_object('excluded', coalesce(jsonb_agg(gone.original_start), '[]'))
-            FROM (SELECT x.original_start FROM syncer.exclusion x
-                  WHERE x.tenant_id = l.tenant_id AND x.calendar_id = l.calendar_id AND x.master_id = l.event_id
-                  UNION
-                  SELECT e.event ->> 'original_start' FROM syncer.link e
-                  WHERE e.tenant_id = l.tenant_id AND e.calendar_id = l.calendar_id AND e.master_id = l.event_id
-                    AND e.conference_id <> l.conference_id AND e.event ->> 'original_start' IS NOT NULL) AS gone
-        ) ELSE '{}' END), '[]')
-        FROM syncer.link l
-        WHERE l.tenant_id = c.tenant_id AND l.conference_id = c.conference_id) AS links
-FROM asked a JOIN syncer.conference c USING (tenant_id, conference_id)
+       (SELECT coalesce(json_agg(json_build_object(
+            'calendar_id', l.calendar_id, 'event_id', l.event_id, 'generation', l.generation, 'event', l.event,
+            'rung', l.rung, 'write_backs', l.write_backs, 'write_backs_on', l.write_backs_on,
+            'excluded', CASE WHEN l.event -> 'recurrence' <> '[]' THEN (
+                SELECT coalesce(json_agg(gone.original_start), '[]')
+                FROM ((SELECT x.original_start FROM syncer.exclusion x
+                       WHERE x.tenant_id = l.tenant_id AND x.calendar_id = l.calendar_id AND x.master_id = l.event_id
+                       UNION
+                       SELECT e.event ->> 'original_start' FROM syncer.link e
+                       WHERE e.tenant_id = l.tenant_id AND e.calendar_id = l.calendar_id AND e.master_id = l.event_id
+                         AND e.conference_id <> l.conference_id AND e.event ->> 'original_start' IS NOT NULL)
+                      ORDER BY 1 DESC LIMIT $3) AS gone
+            ) ELSE '[]' END)), '[]')::text
+        -- Not by an equal tenant, or a plan made while the table was young would go over all of a tenant's links.
+        FROM (SELECT * FROM syncer.link
+              WHERE tenant_id IS NOT DISTINCT FROM c.tenant_id AND conference_id = c.conference_id
+                AND master_id IS NULL
+              UNION ALL
+              (SELECT * FROM syncer.link
+               WHERE tenant_id IS NOT DISTINCT FROM c.tenant_id AND conference_id = c.conference_id
+                 AND master_id IS NOT NULL
+               ORDER BY event ->> 'original_start' DESC NULLS LAST LIMIT $2)) AS l) AS links
+FROM asked a
+-- One by one, by the key: the statistics of a young table must not talk anybody into reading all of it.
+CROSS JOIN LATERAL (
+    SELECT * FROM syncer.conference c
+    WHERE c.tenant_id = a.tenant_id AND c.conference_id = a.conference_id LIMIT 1
+) AS c
 LEFT JOIN syncer.meeting_owner o ON o.account_id = c.account_id AND o.meeting_id = c.meeting_id;
 
 -- name: waiting
@@ -80,9 +98,11 @@ WITH asked AS MATERIALIZED (
     SELECT l.project_id, l.owner, l.epoch FROM syncer.lease l
     WHERE (l.project_id, l.owner, l.epoch) IN (SELECT a.project_id, a.owner, a.epoch FROM asked a)
     ORDER BY l.project_id FOR KEY SHARE OF l
+), moment AS MATERIALIZED (
+    SELECT syncer.clock() AS at
 ), turn AS MATERIALIZED (
     -- In the order in which pages lock them.
-    SELECT a.*, moment.at FROM asked a CROSS JOIN (SELECT syncer.clock() AS at) AS moment
+    SELECT a.*, moment.at FROM asked a CROSS JOIN moment
     JOIN fence f USING (project_id, owner, epoch) JOIN syncer.conference c USING (tenant_id, conference_id)
     ORDER BY c.tenant_id, c.conference_id FOR NO KEY UPDATE OF c
 ), told AS (
@@ -110,7 +130,7 @@ RETURNING k.place;
 -- name: hand_over
 -- A meeting that its owner has no event for any more goes to another tenant that has one, who is asked to push it.
 -- $1 project_id, $2 owner, $3 epoch; $4 tenant_id of the owner so far, $5 account_id, $6 meeting_id text.
--- Rows: tenant_id of the new owner, none if there is none. Index: conference_of_meeting, link_of_conference.
+-- Rows: tenant_id of the new owner, none if there is none. Index: conference_of_account, link_to_conference.
 WITH fence AS MATERIALIZED (
     SELECT project_id FROM syncer.lease WHERE project_id = $1 AND owner = $2 AND epoch = $3 FOR KEY SHARE
 ), heir AS MATERIALIZED (
@@ -162,9 +182,11 @@ WITH asked AS MATERIALIZED (
     SELECT l.project_id, l.owner, l.epoch FROM syncer.lease l
     WHERE (l.project_id, l.owner, l.epoch) IN (SELECT a.project_id, a.owner, a.epoch FROM asked a)
     ORDER BY l.project_id FOR KEY SHARE OF l
+), moment AS MATERIALIZED (
+    SELECT syncer.clock() AS at
 ), turn AS MATERIALIZED (
     -- In the order in which pages lock them.
-    SELECT a.*, l.conference_id, moment.at FROM asked a CROSS JOIN (SELECT syncer.clock() AS at) AS moment
+    SELECT a.*, l.conference_id, moment.at FROM asked a CROSS JOIN moment
     JOIN fence f USING (project_id, owner, epoch) JOIN syncer.link l USING (tenant_id, calendar_id, event_id)
     ORDER BY l.tenant_id, l.calendar_id, l.event_id FOR NO KEY UPDATE OF l
 ), told AS (

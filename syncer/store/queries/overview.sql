@@ -2,13 +2,16 @@
 -- Read rarely and by people, so these may count and join.
 
 -- name: projects
--- Projects with what they serve. $1 slug text or NULL for all. By slug.
+-- Projects with what they serve. $1 slug text or NULL for all. By slug. spent_today: of Google's day, as was written
+-- down last; pace: what part of a minute's requests is used, as refusals have taught.
 SELECT project_id, slug, per_minute, per_user_minute, per_day, created_at,
     (SELECT count(*) FROM syncer.tenant WHERE tenant.project_id = project.project_id) AS tenants,
     (SELECT count(*) FROM syncer.tenant JOIN syncer.calendar USING (tenant_id)
         WHERE tenant.project_id = project.project_id) AS calendars,
-    lease.until > syncer.clock() AS is_served, lease.epoch
-FROM syncer.project JOIN syncer.lease USING (project_id)
+    lease.until > syncer.clock() AS is_served, lease.epoch,
+    coalesce(CASE WHEN budget.day = (syncer.clock() AT TIME ZONE 'America/Los_Angeles')::date
+        THEN budget.day_count END, 0) AS spent_today, coalesce(budget.pace, 1.0) AS pace
+FROM syncer.project JOIN syncer.lease USING (project_id) LEFT JOIN syncer.budget USING (project_id)
 WHERE $1::text IS NULL OR slug = $1
 ORDER BY slug
 
@@ -78,7 +81,7 @@ FROM syncer.link JOIN syncer.tenant USING (tenant_id) JOIN syncer.conference USI
 WHERE slug = $1 AND conference.state IN ('live', 'leaving', 'held')
 
 -- name: links
--- Links of one conference. $1 tenant_id bigint, $2 conference_id bigint. Relies on link_of_conference.
+-- Links of one conference. $1 tenant_id bigint, $2 conference_id bigint. Relies on link_to_conference.
 SELECT google_id, event_id, rung, write_backs
 FROM syncer.link JOIN syncer.calendar USING (tenant_id, calendar_id)
 WHERE link.tenant_id = $1 AND conference_id = $2
@@ -86,7 +89,7 @@ ORDER BY google_id, event_id
 
 -- name: driven
 -- Conferences that one calendar drives, without those that are over: one whose meeting is gone at its provider counts
--- while an event refers to it. $1 tenant_id bigint, $2 calendar_id bigint. Relies on link_of_conference.
+-- while an event refers to it. $1 tenant_id bigint, $2 calendar_id bigint. Relies on link_to_conference.
 SELECT meeting_id, state, reason, wanted_version > applied_version AS is_behind, is_in_doubt, delete_after,
     was_released, failures, next_try_at
 FROM syncer.conference
@@ -145,7 +148,7 @@ ORDER BY event_id
 
 -- name: series_of_conference
 -- The rules of one conference's series, by calendar and event id. $1 tenant_id bigint, $2 conference_id bigint.
--- Relies on link_of_conference.
+-- Relies on link_to_conference.
 SELECT event_id, meeting_id, event -> 'recurrence' AS lines, event -> 'starts' AS starts, time_zone
 FROM syncer.link JOIN syncer.conference USING (tenant_id, conference_id) JOIN syncer.calendar USING (tenant_id, calendar_id)
 WHERE link.tenant_id = $1 AND conference_id = $2 AND event -> 'recurrence' <> '[]' AND event ->> 'starts' IS NOT NULL

@@ -2,7 +2,7 @@
 
 -- name: add_project
 -- A new project; its lease row comes by trigger.
--- $1 slug text, $2 per_minute integer, $3 per_user_minute integer, $4 per_day integer. Gives one row.
+-- $1 slug text, $2 per_minute integer, $3 per_user_minute integer, $4 per_day bigint. Gives one row.
 INSERT INTO syncer.project (slug, per_minute, per_user_minute, per_day)
 VALUES ($1, $2, $3, $4)
 RETURNING project_id
@@ -146,7 +146,7 @@ ORDER BY calendar_id
 
 -- name: staying
 -- How many of a tenant's meetings would be detached if some calendars of it went, as retire_calendars does it.
--- $1 tenant_id bigint, $2 calendar ids bigint[]. Rows: one. Index: conference_pkey, link_of_conference.
+-- $1 tenant_id bigint, $2 calendar ids bigint[]. Rows: one. Index: conference_pkey, link_to_conference.
 SELECT count(*) FROM syncer.conference c
 WHERE tenant_id = $1 AND state IN ('live', 'leaving', 'held')
     AND (driver_calendar_id = ANY ($2::bigint[]) OR EXISTS (

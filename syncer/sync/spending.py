@@ -1,0 +1,166 @@
+"""Spending: lets a project's requests to Google out within its budget, each lane as its turn comes."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import date
+
+from syncer.clients.google.metering import Metered
+from syncer.model.budget import Lane, Limits, Spend
+from syncer.model.errors import Throttled
+from syncer.rules import refresh
+from syncer.rules.budget import Budget
+from syncer.rules.refresh import Means
+from syncer.sync.tenure import Tenure
+
+# The longest that one request waits here; what it belongs to comes again later.
+_PATIENCE_SECONDS = 5.0
+# More room may come before a minute has slid on: with the next reservation.
+_LONGEST_WAIT_SECONDS = 0.2
+_SHORTEST_WAIT_SECONDS = 0.01
+# Over so long it is averaged what follows from changes.
+_URGENT_SECONDS = 600.0
+
+
+class Spending:
+    """One project's budget while this worker serves it. waits: how often something had to wait for room."""
+
+    def __init__(self, limits: Limits, spent: Spend | None, tenure: Tenure, today: date) -> None:
+        self.waits = 0
+        self._tenure = tenure
+        self._is_reserved = asyncio.Event()
+        self._now = time.monotonic
+        self._budget = Budget(limits, spent, now=self._now(), today=today)
+        self._urgent, self._urgent_a_second, self._told_at = 0, 0.0, self._now()
+        self._purses = {lane: Purse(self, lane) for lane in Lane}
+
+    def purse(self, lane: Lane) -> "Purse":
+        """The meter for requests of this lane."""
+        return self._purses[lane]
+
+    def room(self, lane: Lane) -> int:
+        """How many requests of this lane may begin now."""
+        return self._budget.room(lane, now=self._now())
+
+    def wait_seconds(self, lane: Lane, weight: int = 1) -> float:
+        """How long to wait before there may be room for so much."""
+        now = self._now()
+        seconds = self._budget.room_at(lane, weight, now=now) - now
+        return min(max(seconds, _SHORTEST_WAIT_SECONDS), _LONGEST_WAIT_SECONDS)
+
+    async def pass_time(self, lane: Lane, weight: int) -> None:
+        """Waits until there may be room for so much; at most some tenths of a second, or until more is reserved."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self.wait_seconds(lane, weight)):
+                await self._is_reserved.wait()
+
+    def is_day_spent(self, lane: Lane) -> bool:
+        """Nothing is left of Google's day for this lane."""
+        return self._budget.is_day_spent(lane)
+
+    def looks_a_second(self, day_left_seconds: float) -> float:
+        """How many looks by the clock may go out in a second, on average. day_left_seconds: of Google's day."""
+        limits = self._budget.limits
+        return refresh.looks_a_second(
+            Means(
+                per_minute=limits.per_minute,
+                per_day=limits.per_day,
+                day_left=limits.per_day - self._budget.day_count,
+                day_left_seconds=day_left_seconds,
+                urgent_a_second=self._urgent_a_second,
+            )
+        )
+
+    def note(self, lane: Lane, weight: int) -> None:
+        """So much goes out in this lane."""
+        if lane is Lane.URGENT:
+            self._urgent += weight
+
+    def _average(self) -> None:
+        now = self._now()
+        seconds = max(now - self._told_at, _SHORTEST_WAIT_SECONDS)
+        share = min(1.0, seconds / _URGENT_SECONDS)
+        self._urgent_a_second += (self._urgent / seconds - self._urgent_a_second) * share
+        self._urgent, self._told_at = 0, now
+
+    def spent(self, today: date, beat_seconds: float) -> Spend:
+        """What is to be written down now, with what is reserved until the next beat."""
+        self._average()
+        return self._budget.spent(now=self._now(), today=today, beat_seconds=beat_seconds)
+
+    def last(self, today: date) -> Spend:
+        """What is to be written down in the end: nothing is reserved any more."""
+        return replace(self._budget.spent(now=self._now(), today=today, beat_seconds=0.0), reserved=0)
+
+    def reserve(self, spend: Spend, limits: Limits) -> None:
+        """That is written down; limits: as they stand by now."""
+        self._budget.limits = limits
+        self._budget.reserve(spend)
+        self._is_reserved.set()
+        self._is_reserved.clear()
+
+    @property
+    def pace(self) -> float:
+        """What part of the limit of a minute is used, as Google's refusals have taught."""
+        return self._budget.pace(self._now())
+
+    @property
+    def budget(self) -> Budget:
+        """The figures."""
+        return self._budget
+
+    @property
+    def is_over(self) -> bool:
+        """The lease has run out: nothing may go out any more."""
+        return self._tenure.is_over
+
+
+class Purse:
+    """A meter for one lane. Who came first goes first."""
+
+    def __init__(self, spending: Spending, lane: Lane) -> None:
+        self._spending = spending
+        self._lane = lane
+        self._now = time.monotonic
+        self._turn = asyncio.Lock()
+
+    def most(self) -> int:
+        """How many requests can go out at a time, at most."""
+        return self._spending.budget.most(self._lane, now=self._now())
+
+    async def begin(self, requests: Sequence[Metered]) -> None:
+        """Waits, some seconds at most, until they may go out. Raises Throttled when there is no room for them."""
+        asked = [(request.user, request.weight) for request in requests]
+        weight = sum(weight for _, weight in asked)
+        if self._spending.is_over:
+            raise Throttled("Google", 0, "nothing was sent: the lease on the project has run out")
+        if self._turn.locked() or self._spending.room(self._lane) < weight:
+            await self._wait(min(weight, self.most()))
+        self._spending.note(self._lane, weight)
+        self._spending.budget.begin(asked, now=self._now())
+
+    async def _wait(self, weight: int) -> None:
+        self._spending.waits += 1
+        try:
+            async with asyncio.timeout(_PATIENCE_SECONDS), self._turn:
+                while self._spending.room(self._lane) < weight:
+                    await self._spending.pass_time(self._lane, weight)
+        except TimeoutError:
+            raise Throttled(
+                "Google", 0, "nothing was sent: the project's budget of requests is spent for now"
+            ) from None
+
+    def end(self, requests: Sequence[Metered]) -> None:
+        """They were answered, or given up."""
+        self._spending.budget.end(sum(request.weight for request in requests), now=self._now())
+
+    def crowded(self, requests: Sequence[Metered]) -> Sequence[int]:
+        """The places of those whose user has asked so much in the last minute that they must not go out now."""
+        asked = [(request.user, request.weight) for request in requests]
+        return self._spending.budget.crowded(asked, now=self._now())
+
+    def refused(self) -> None:
+        """Google refused a request for the project's rate."""
+        self._spending.budget.refused(now=self._now())
