@@ -184,8 +184,12 @@ async def test_an_address_that_google_does_not_take_is_told_once_and_rests(stage
 
 
 async def test_a_watch_that_fails_is_tried_again_later(stage: Acted) -> None:
-    await stage.set_google_faults(chance={"server_error": 0.5})
+    failed = "SELECT count(*) = 3 FROM syncer.watch WHERE failures > 0 AND due_at > syncer.clock()"
+    await stage.set_google_faults(chance={"server_error": 1.0})
     async with told(stage):
+        await until_row(stage, failed)
+        await stage.set_google_faults(chance={})
+        await stage.pass_time(timedelta(minutes=15))
         await until_row(stage, ALL_OPEN)
     assert set(await live(stage)) == {ANA, BO, ROOM}
 
