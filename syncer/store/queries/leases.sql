@@ -3,10 +3,10 @@
 -- next beat, so that a commit that hangs holds up the take-over of its own project only.
 -- $1 owner uuid, $2 seconds a lease lasts, $3 the owner's clock timestamptz, $4 at most so many,
 -- $5 project ids that we know we hold bigint[]: a lease of ours that we do not know of (an answer was lost) is taken
--- anew. Rows: project_id, epoch. Index: lease_pkey.
+-- anew at once, for nobody serves it. Rows: project_id, epoch. Index: lease_pkey.
 WITH free AS MATERIALIZED (
     SELECT project_id FROM syncer.lease
-    WHERE (until < syncer.clock() OR owner IS NULL) AND project_id <> ALL ($5::bigint[])
+    WHERE (until < syncer.clock() OR owner IS NULL OR owner = $1) AND project_id <> ALL ($5::bigint[])
     ORDER BY project_id LIMIT $4
     FOR UPDATE SKIP LOCKED
 )
