@@ -20,8 +20,9 @@ MINUTE_SECONDS = 60
 _SHARE_OF_MINUTE = {Lane.URGENT: 1.0, Lane.REFRESH: 0.9, Lane.BACKFILL: 2 / 3}
 _SHARE_OF_DAY = {Lane.URGENT: 1.0, Lane.REFRESH: 0.95, Lane.BACKFILL: 0.9}
 # Of the limit of one user, who is one calendar here. Nothing is written down of users: two take-overs within a minute
-# leave it whole, and a third of 600 is more than any calendar needs.
-_SHARE_OF_USER = 1 / 3
+# leave it whole, and a quarter of 600 is more than any calendar needs. What they leave is for looks by the clock.
+_SHARE_OF_USER = 1 / 4
+LEFT_OF_USER = 1 - 3 * _SHARE_OF_USER
 _LEAST_RESERVED = 50
 # Additive increase, multiplicative decrease of the pace; 1.0 is all that is granted, had again in five minutes.
 _SLOWER, _SLOWEST, _CLIMB_A_SECOND = 0.7, 0.05, 1 / 300
@@ -82,9 +83,9 @@ class Budget:
             if (count := counts.get(user, 0)) and count + weight > most
         ]
 
-    def begin(self, requests: Iterable[Asked], *, now: float) -> None:
-        """Requests are sent now."""
-        weight = self._users.add(requests, now)
+    def begin(self, weight: int, users: Iterable[Asked], *, now: float) -> None:
+        """Requests of so much weight are sent now. users: for whom, of those that are counted by user."""
+        self._users.add(users, now)
         self._under_way += weight
         self._left -= weight
 
@@ -183,14 +184,12 @@ class _Users:
             self._since += minutes * MINUTE_SECONDS
         return self._both
 
-    def add(self, requests: Iterable[Asked], now: float) -> int:
+    def add(self, requests: Iterable[Asked], now: float) -> None:
         self.counts(now)
-        these, both, whole = self._this_minute, self._both, 0
+        these, both = self._this_minute, self._both
         for user, weight in requests:
             these[user] = these.get(user, 0) + weight
             both[user] = both.get(user, 0) + weight
-            whole += weight
-        return whole
 
 
 def _over_at(second: int) -> float:

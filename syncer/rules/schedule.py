@@ -9,7 +9,7 @@ import hashlib
 import heapq
 import math
 from array import array
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 from enum import Enum
 
@@ -211,19 +211,35 @@ class Schedule:
         found_nothing: no changes. Those that were told of are looked at once more before, in a few seconds.
         """
         began, at = began_at.timestamp(), now.timestamp()
-        span, shortest, longest = self._span(), self._cycle_seconds, self._longest()
-        for slot in slots:
-            if self._is_kept(slot):
-                # What a quiet look tells is written down once in a while: it is little, and this is the hot path.
-                if not found_nothing or began - self._learnt[slot] > _LEARNS_SECONDS:
-                    self._learn(slot, began, found=not found_nothing)
-                self._looked[slot] = began
-                interval = max(shortest, min(longest, span / self._weight[slot]))
-                jitter = 1 - _JITTER + 2 * _JITTER * ((self._phase[slot] + at * _GOLDEN) % 1.0)
-                self._plan(slot, at + interval * jitter)
+        kept = [slot for slot in slots if self._is_kept(slot)]
+        # What a quiet look tells is written down once in a while: it is little, and this is the hot path.
+        learnt_by = began - _LEARNS_SECONDS if found_nothing else math.inf
+        for slot in kept:
+            if self._learnt[slot] < learnt_by:
+                self._learn(slot, began, found=not found_nothing)
+        self._plan_next(kept, began, at)
         if self._told:
             for slot in self._told.keys() & slots:
-                self._answer(slot, now.timestamp(), found_nothing=found_nothing)
+                self._answer(slot, at, found_nothing=found_nothing)
+
+    def _plan_next(self, slots: Sequence[int], began: float, at: float) -> None:
+        """As `_plan` for each, but that it is written out: nearly all of what a quiet look costs here is calls."""
+        dues, looked, planned, weights = self._due, self._looked, self._is_planned, self._weight
+        phases, buckets, width = self._phase, self._buckets, self._bucket_seconds
+        span, shortest, longest, turn = self._span(), self._cycle_seconds, self._longest(), at * _GOLDEN
+        for slot in slots:
+            interval = span / weights[slot]
+            if interval > longest:
+                interval = longest
+            if interval < shortest:
+                interval = shortest
+            due = at + interval * (1 - _JITTER + 2 * _JITTER * ((phases[slot] + turn) % 1.0))
+            looked[slot], dues[slot], planned[slot] = began, due, 1
+            number = int(due // width)
+            bucket = buckets.get(number)
+            if bucket is None:
+                bucket = self._open(number)
+            bucket.append(slot)
 
     def _answer(self, slot: int, at: float, *, found_nothing: bool) -> None:
         told = self._told[slot]
@@ -331,7 +347,7 @@ class Schedule:
         self._weights += self._weight[slot]
 
     def _number(self, due: float) -> int:
-        return math.floor(due / self._bucket_seconds)
+        return int(due // self._bucket_seconds)
 
     def _plan(self, slot: int, due: float) -> None:
         """Its turn: what is due for another reason stays so, however turns are planned."""
@@ -345,6 +361,10 @@ class Schedule:
         number = self._number(due)
         bucket = self._buckets.get(number)
         if bucket is None:
-            bucket = self._buckets[number] = array("I")
-            heapq.heappush(self._numbers, number)
+            bucket = self._open(number)
         bucket.append(slot)
+
+    def _open(self, number: int) -> "array[int]":
+        bucket = self._buckets[number] = array("I")
+        heapq.heappush(self._numbers, number)
+        return bucket

@@ -122,8 +122,9 @@ class Ownership:
 
     def _project(self, lease: Lease, deadline: float, standing: Standing) -> Project:
         tenure = Tenure(lease, deadline)
-        spending = Spending(standing.limits, standing.spent, tenure, self._tools.google_day())
-        return Project(tenure, self._pace.cycle_seconds, spending)
+        cycle_seconds, today = self._pace.cycle_seconds, self._tools.google_day()
+        spending = Spending(standing.limits, standing.spent, tenure, today=today, cycle_seconds=cycle_seconds)
+        return Project(tenure, cycle_seconds, spending)
 
     async def _spend(self) -> None:
         """Writes down what each project has spent, and reserves what it may spend until the next beat."""

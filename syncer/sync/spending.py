@@ -11,7 +11,7 @@ from syncer.clients.google.metering import Metered
 from syncer.model.budget import Lane, Limits, Spend
 from syncer.model.errors import Throttled
 from syncer.rules import refresh
-from syncer.rules.budget import Budget
+from syncer.rules.budget import LEFT_OF_USER, MINUTE_SECONDS, Budget
 from syncer.rules.refresh import Means
 from syncer.sync.tenure import Tenure
 
@@ -25,10 +25,16 @@ _URGENT_SECONDS = 600.0
 
 
 class Spending:
-    """One project's budget while this worker serves it. waits: how often something had to wait for room."""
+    """One project's budget while this worker serves it. waits: how often something had to wait for room.
 
-    def __init__(self, limits: Limits, spent: Spend | None, tenure: Tenure, today: date) -> None:
+    cycle_seconds: between two looks by the clock at a calendar, at least.
+    """
+
+    def __init__(
+        self, limits: Limits, spent: Spend | None, tenure: Tenure, *, today: date, cycle_seconds: float
+    ) -> None:
         self.waits = 0
+        self._cycle_seconds = cycle_seconds
         self._tenure = tenure
         self._is_reserved = asyncio.Event()
         self._now = time.monotonic
@@ -55,6 +61,11 @@ class Spending:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self.wait_seconds(lane, weight)):
                 await self._is_reserved.wait()
+
+    @property
+    def leaves_users_room(self) -> bool:
+        """Looks by the clock fit into what other requests leave of any user's limit, over two take-overs too."""
+        return MINUTE_SECONDS / self._cycle_seconds <= self._budget.limits.per_user_minute * LEFT_OF_USER
 
     def is_day_spent(self, lane: Lane) -> bool:
         """Nothing is left of Google's day for this lane."""
@@ -130,16 +141,19 @@ class Purse:
         """How many requests can go out at a time, at most."""
         return self._spending.budget.most(self._lane, now=self._now())
 
-    async def begin(self, requests: Sequence[Metered]) -> None:
-        """Waits, some seconds at most, until they may go out. Raises Throttled when there is no room for them."""
-        asked = [(request.user, request.weight) for request in requests]
-        weight = sum(weight for _, weight in asked)
+    async def begin(self, requests: Sequence[Metered]) -> int:
+        """Waits, some seconds at most, until they may go out; gives their weight. Raises Throttled when there is no
+        room for them.
+        """
+        weight = sum([request.weight for request in requests])
         if self._spending.is_over:
             raise Throttled("Google", 0, "nothing was sent: the lease on the project has run out")
         if self._turn.locked() or self._spending.room(self._lane) < weight:
             await self._wait(min(weight, self.most()))
         self._spending.note(self._lane, weight)
-        self._spending.budget.begin(asked, now=self._now())
+        users = [(request.user, request.weight) for request in requests] if self._counts_users else []
+        self._spending.budget.begin(weight, users, now=self._now())
+        return weight
 
     async def _wait(self, weight: int) -> None:
         self._spending.waits += 1
@@ -152,14 +166,21 @@ class Purse:
                 "Google", 0, "nothing was sent: the project's budget of requests is spent for now"
             ) from None
 
-    def end(self, requests: Sequence[Metered]) -> None:
-        """They were answered, or given up."""
-        self._spending.budget.end(sum(request.weight for request in requests), now=self._now())
+    def end(self, weight: int) -> None:
+        """So much was answered, or given up."""
+        self._spending.budget.end(weight, now=self._now())
 
     def crowded(self, requests: Sequence[Metered]) -> Sequence[int]:
         """The places of those whose user has asked so much in the last minute that they must not go out now."""
+        if not self._counts_users:
+            return ()
         asked = [(request.user, request.weight) for request in requests]
         return self._spending.budget.crowded(asked, now=self._now())
+
+    @property
+    def _counts_users(self) -> bool:
+        """Looks by the clock are few for each calendar, and calendars are many: who they are for is not kept."""
+        return self._lane is not Lane.REFRESH or not self._spending.leaves_users_room
 
     def refused(self) -> None:
         """Google refused a request for the project's rate."""

@@ -29,7 +29,7 @@ def asked(count: int, weight: int = 1, user: str = "ana") -> list[tuple[str, int
 
 
 def used(budget: Budget, count: int, now: float) -> None:
-    budget.begin(asked(count), now=now)
+    budget.begin(count, asked(count), now=now)
     budget.end(count, now=now)
 
 
@@ -54,7 +54,7 @@ def test_a_new_reservation_gives_room_again() -> None:
 
 def test_a_request_counts_from_its_sending_until_a_minute_after_its_answer() -> None:
     budget = reserved(Limits(per_minute=50))
-    budget.begin(asked(50), now=0.0)
+    budget.begin(50, asked(50), now=0.0)
     budget.end(50, now=30.0)
     budget.reserve(budget.spent(now=30.0, today=TODAY, beat_seconds=BEAT_SECONDS))
     assert budget.room(Lane.URGENT, now=90.9) == 0
@@ -88,9 +88,9 @@ def test_each_lane_leaves_room_for_those_above_it(lane: Lane, room: int) -> None
     assert reserved(Limits(per_minute=30)).room(lane, now=0.0) == room
 
 
-def test_a_user_has_a_third_of_what_one_may_ask() -> None:
+def test_a_user_has_a_quarter_of_what_one_may_ask() -> None:
     budget = reserved()
-    used(budget, 18, 0.0)
+    used(budget, 13, 0.0)
     requests = [("ana", 2), ("ana", 3), ("bo", 3)]
     assert budget.crowded(requests, now=1.0) == [1]
     assert budget.crowded(requests, now=120.0) == []
@@ -160,7 +160,7 @@ def live_a_worker(google: Google, row: Row, chance: random.Random, now: float) -
         if weight:
             answered_at = now + chance.uniform(0.0, 8.0)
             google.came_at += [chance.uniform(now, answered_at)] * weight
-            budget.begin(asked(weight), now=now)
+            budget.begin(weight, asked(weight), now=now)
             under_way.append((answered_at, weight))
         now += chance.uniform(0.05, 1.0)
     return now

@@ -271,7 +271,7 @@ async def a_project(tools: Tools) -> Project:
     owner = uuid4()
     (lease,) = await leases.take(tools.database, owner, lease_seconds=LEASE_SECONDS, now=tools.clock())
     tenure = Tenure(lease, asyncio.get_running_loop().time() + LEASE_SECONDS)
-    project = Project(tenure, 1.0, Spending(Limits(), None, tenure, tools.clock().date()))
+    project = Project(tenure, 1.0, Spending(Limits(), None, tenure, today=tools.clock().date(), cycle_seconds=1.0))
     await list_anew(tools, project)
     return project
 

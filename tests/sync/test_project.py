@@ -20,7 +20,7 @@ FAILED = structs.replace(CALENDAR, failures=4, next_look_at=NOW + timedelta(minu
 
 def a_project(*served: Calendar) -> Project:
     tenure = Tenure(Lease(1, uuid4(), 1), 0.0)
-    project = Project(tenure, 60, Spending(Limits(), None, tenure, NOW.date()))
+    project = Project(tenure, 60, Spending(Limits(), None, tenure, today=NOW.date(), cycle_seconds=60))
     project.keep_tenants({1: TENANT})
     project.keep_calendars(served, NOW, is_restart=True)
     return project

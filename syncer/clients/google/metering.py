@@ -21,11 +21,14 @@ class Meter(Protocol):
     def most(self) -> int:
         """How many requests can go out at a time, at most; 1 or more."""
 
-    async def begin(self, requests: Sequence[Metered]) -> None:
-        """Waits until they may be sent, together; each is to be ended then. Raises OutsideError when they may not."""
+    async def begin(self, requests: Sequence[Metered]) -> int:
+        """Waits until they may be sent, together; gives their weight, which is to be ended then.
 
-    def end(self, requests: Sequence[Metered]) -> None:
-        """They were answered, or given up."""
+        Raises OutsideError when they may not be sent.
+        """
+
+    def end(self, weight: int) -> None:
+        """Requests of this weight were answered, or given up."""
 
     def crowded(self, requests: Sequence[Metered]) -> Sequence[int]:
         """The places of those whose user has asked so much that they must not go out now."""
@@ -40,10 +43,10 @@ class Unmetered:
     def most(self) -> int:
         return 1_000_000
 
-    async def begin(self, requests: Sequence[Metered]) -> None:
-        pass
+    async def begin(self, requests: Sequence[Metered]) -> int:  # noqa: ARG002
+        return 0
 
-    def end(self, requests: Sequence[Metered]) -> None:
+    def end(self, weight: int) -> None:
         pass
 
     def crowded(self, requests: Sequence[Metered]) -> Sequence[int]:  # noqa: ARG002
@@ -59,8 +62,8 @@ UNMETERED: Meter = Unmetered()
 @asynccontextmanager
 async def metered(meter: Meter, requests: Sequence[Metered]) -> AsyncIterator[None]:
     """A block in which these requests are under way. Raises OutsideError when they may not be sent."""
-    await meter.begin(requests)
+    weight = await meter.begin(requests)
     try:
         yield
     finally:
-        meter.end(requests)
+        meter.end(weight)
