@@ -14,8 +14,9 @@ FIRST ?= 1
 JOBS ?= 2
 PLANTED ?=
 ROUNDS ?= 100
+KILLS ?= 1000
 
-.PHONY: demo test bench freshness world planted chaos lint format lock node clean
+.PHONY: demo test bench freshness fairness profiles world planted chaos lint format lock node clean
 
 demo: $(VENV)/ready
 	$(BIN)/syncer demo $(DEMO_ARGUMENTS)
@@ -29,6 +30,13 @@ bench: $(VENV)/ready node
 freshness: $(VENV)/ready
 	$(BIN)/python -m bench.freshness
 
+fairness: $(VENV)/ready
+	$(BIN)/python -m bench.fairness
+
+# Where the time goes in some rows of the bench, under py-spy.
+profiles: $(VENV)/ready
+	$(BIN)/python -m bench.profiles
+
 # Random worlds (tests/world), JOBS at once: `make world SEEDS=1000 FIRST=201`.
 world: $(VENV)/ready
 	$(BIN)/python -m tests.world --seeds $(SEEDS) --first $(FIRST) --jobs $(JOBS)
@@ -37,9 +45,10 @@ world: $(VENV)/ready
 planted: $(VENV)/ready
 	$(BIN)/python -m tests.world.planted $(PLANTED)
 
-# Real workers that are killed (SIGKILL) and frozen while people edit (tests/chaos): `make chaos ROUNDS=1 FIRST=7`.
+# Receivers that are killed right after an answer, then workers that are killed and frozen while people edit
+# (tests/chaos): `make chaos KILLS=0 ROUNDS=1 FIRST=7`.
 chaos: $(VENV)/ready
-	$(BIN)/python -m tests.chaos --rounds $(ROUNDS) --first $(FIRST)
+	$(BIN)/python -m tests.chaos --rounds $(ROUNDS) --first $(FIRST) --kills $(KILLS)
 
 lint: $(VENV)/ready
 	$(BIN)/ruff format --check .

@@ -12,17 +12,19 @@ from syncer.clients.google.calendar import Capacity, GoogleCalendar
 from syncer.clients.http import Http
 from syncer.clients.providers.directory import Providers
 from syncer.clients.references import References
-from syncer.run import garbage, stalls
+from syncer.run import garbage, lag, stalls
 from syncer.run.bells import Bells
 from syncer.run.limits import Limits, Rhythm, Watching
 from syncer.run.listening import Address
 from syncer.run.ownership import Ownership, Pace
 from syncer.run.receiver import Receiver
+from syncer.run.registration import Sealing
 from syncer.run.supervisor import Supervisor
 from syncer.settings import Settings
 from syncer.store.database import Database
 from syncer.store.ring import Keys
 from syncer.store.vault import Vault
+from syncer.sync.calling import Calling
 from syncer.sync.tools import Clock, Tools
 
 
@@ -34,11 +36,14 @@ async def run(settings: Settings, dsn: str) -> None:
     bells = Bells()
     with bells.on_signals(), garbage.rare():
         async with (
-            stalls.watching(),
+            stalls.watching() as stalled,
             tools_of(settings, dsn) as tools,
-            Receiver(tools).listening(Address.of(settings.listen)),
         ):
-            await supervisor_of(settings, tools).run(bells)
+            receiver, supervisor = receiver_of(settings, tools), supervisor_of(settings, tools)
+            with lag.measured() as lags:
+                receiver.metrics.watch(supervisor=supervisor, stalls=stalled, lags=lags)
+                async with receiver.listening(Address.of(settings.listen)):
+                    await supervisor.run(bells)
 
 
 async def receive(settings: Settings, dsn: str) -> None:
@@ -47,9 +52,12 @@ async def receive(settings: Settings, dsn: str) -> None:
     dsn: a migrated database. Raises OperatorError or StoreUnavailable when it cannot start.
     """
     bells = Bells()
-    with bells.on_signals():
-        async with tools_of(settings, dsn) as tools, Receiver(tools).listening(Address.of(settings.listen)):
-            await bells.stop.wait()
+    with bells.on_signals(), lag.measured() as lags:
+        async with tools_of(settings, dsn) as tools:
+            receiver = receiver_of(settings, tools)
+            receiver.metrics.watch(lags=lags)
+            async with receiver.listening(Address.of(settings.listen)):
+                await bells.stop.wait()
 
 
 @asynccontextmanager
@@ -73,6 +81,7 @@ async def tools_over(settings: Settings, database: Database) -> AsyncIterator[To
             database=database,
             google=google,
             providers=Providers(http, references, deadline_seconds=settings.request_seconds),
+            calling=Calling(database),
             clock=Clock(),
             chance=random.SystemRandom().random,
             zones=_zones(),
@@ -105,6 +114,11 @@ def references_of(settings: Settings, vault: Vault) -> References:
         environ=os.environ,
         vault=vault,
     )
+
+
+def receiver_of(settings: Settings, tools: Tools) -> Receiver:
+    """What takes calls over these tools."""
+    return Receiver(tools, Sealing(Keys(settings.key_ring), settings.token_uris))
 
 
 def supervisor_of(settings: Settings, tools: Tools) -> Supervisor:

@@ -308,7 +308,7 @@ RULES = {
         CODE,
         ("try: ...\nexcept (OSError, Exception): ...\n", "def a():\n    try: ...\n    except: ...\n"),
         {
-            "syncer/run/supervisor.py: _guarded ": "the guard around one piece of work",
+            "syncer/run/guard.py: guarded ": "the guard around one piece of work",
             "syncer/run/listening.py: _guarded ": "the guard around one call",
         },
     ),

@@ -27,6 +27,7 @@ from syncer.simulator.google.switches import Switches
 ROOT = Path(__file__).parents[1]
 TRYING_OUT = ROOT / "docs" / "trying-out.md"
 SIMULATOR = ROOT / "docs" / "simulator.md"
+REGISTRATION = ROOT / "docs" / "registration.md"
 KEPT = ROOT / "docs" / "data.md"
 A_TENANT = """
 INSERT INTO syncer.project (slug) VALUES ('main');
@@ -67,7 +68,7 @@ def scripts(page: Path) -> list[str]:
 
 def script(page: Path, folder: Path) -> str:
     """All blocks of the page as one script: what serves goes on in the background, to the script's end."""
-    google, vendor = free_ports(2)
+    google, vendor, own = free_ports(3)
     parts = ["set -e", "trap 'kill $(jobs -p); wait' EXIT"]
     awaited: list[str] = []
     for block in scripts(page):
@@ -79,7 +80,7 @@ def script(page: Path, folder: Path) -> str:
             parts.append(block)
             awaited = []
     text = re.sub(r"/tmp/syncer-[a-z-]+", str(folder), "\n".join(parts))  # noqa: S108 (the page's, not ours)
-    return text.replace("8090", google).replace("8091", vendor)
+    return text.replace("8090", google).replace("8091", vendor).replace("8092", own)
 
 
 def run(page: Path, folder: Path, **settings: str) -> str:
@@ -111,6 +112,24 @@ def test_the_commands_of_the_page_do_what_it_says(database: str, tmp_path: Path)
         "Tenant acme: grace changed.",
         "Reading it anew would change no link.",
         "Calendar ana@acme.test is removed.",
+    ):
+        assert shown in printed
+
+
+def test_the_requests_of_the_page_on_registration_do_what_it_says(database: str, tmp_path: Path) -> None:
+    printed = run(REGISTRATION, tmp_path / "try", SYNCER_DATABASE_URL=database)
+
+    for shown in (
+        '{"calendar":"ana@acme.test","state":"active","is_new":true}',
+        '{"calendar":"ana@acme.test","state":"active","is_new":false}',
+        '"state":"live","expires_at":"',
+        '"detail":"The tenant has no such calendar; POST /v1/calendars makes it one.","pointer":"/calendar"',
+        '"detail":"Object contains unknown field `callendar`.","pointer":""',
+        "204\n",
+        "401\n",
+        "on ana@acme.test no longer refers to the meeting: the event was deleted",
+        '"state": "deleted"',
+        "is revoked.",
     ):
         assert shown in printed
 

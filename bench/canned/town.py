@@ -33,7 +33,8 @@ class Counts:
 
 @dataclass(slots=True)
 class Town:
-    """Everything that may change. is_silent: the provider takes calls and answers none.
+    """Everything that may change. is_silent: the provider takes calls and answers none. hung: so many calendars change
+    once whatever looks find, and are nobody's business else: their provider is one that hangs.
 
     token_seconds: how long access tokens live. delays_ms: from a change's answer to the provider's call for it.
     rendered: answers ready to be sent, by body.
@@ -41,6 +42,7 @@ class Town:
 
     looks: Looks = Looks.QUIET
     is_silent: bool = False
+    hung: int = 0
     token_seconds: int = 3599
     counts: Counts = field(default_factory=Counts)
     delays_ms: list[float] = field(default_factory=list)
@@ -50,6 +52,7 @@ class Town:
     _quiet: dict[bytes, bytes] = field(default_factory=dict)
     _revisions: defaultdict[int, int] = field(default_factory=lambda: defaultdict(int))
     _under_way: dict[int, float] = field(default_factory=dict)
+    _hanging: set[int] = field(default_factory=set)
     _rested_at: float = 0.0
     _ticks: int = 0
 
@@ -57,9 +60,11 @@ class Town:
         """Changes what looks find, or whether the provider answers; forgets the counts."""
         self.looks = Looks(wanted.get("looks", self.looks.value))
         self.is_silent = bool(wanted.get("is_silent", self.is_silent))
+        self.hung = int(str(wanted.get("hung", 0)))
         self.counts = Counts()
         self.delays_ms = []
         self._under_way.clear()
+        self._hanging.clear()
 
     def told(self) -> dict[str, object]:
         """The counts, the delays, and the CPU time that this process has used."""
@@ -89,10 +94,15 @@ class Town:
             return self._quiet_for(mask)
         self.counts.changed += 1
         self._revisions[number] += 1
-        self._under_way[number] = self.clock()
+        if number >= self.hung:
+            self._under_way[number] = self.clock()
         return self._bodies_for(mask).changes(_digits(number), self._revision(number).encode())
 
     def _is_changed(self, number: int) -> bool:
+        if number < self.hung:
+            is_first = number not in self._hanging
+            self._hanging.add(number)
+            return is_first
         if self.looks is Looks.PUSHED:
             return number not in self._under_way
         if self.looks is Looks.SINGLE:

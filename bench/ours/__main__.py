@@ -13,6 +13,7 @@ from bench.ours import readings
 from bench.ours.readings import Heart
 from bench.ours.worker import Place, working
 from syncer import telemetry
+from syncer.store.database import Database
 
 # So short that something is always due, and so long that hardly anything ever is.
 _SATURATED, _RARE = 0.05, 3600.0
@@ -29,6 +30,13 @@ _WRITTEN = "SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::bigint"
 _COMMITTED = "SELECT sum(wanted_version)::bigint FROM syncer.conference"
 _PUSHED = "SELECT sum(applied_version)::bigint FROM syncer.conference"
 _READ = "SELECT count(*) FROM syncer.calendar WHERE sync_token IS NOT NULL"
+
+# The first tenant's meetings live at a provider of their own, which takes calls and answers none.
+_HANG = (
+    "WITH account AS (INSERT INTO syncer.provider_account (provider, settings, credential) "
+    "VALUES ('webhook', jsonb_build_object('url', $1::text || 'hooks/hangs'), 'file:webhook') RETURNING account_id) "
+    "UPDATE syncer.tenant SET account_id = account.account_id FROM account WHERE slug = 'tenant-0'"
+)
 
 Figures = dict[str, Any]
 Row = Callable[[Place, int, float], Awaitable[Figures]]
@@ -77,6 +85,13 @@ async def delay(place: Place, calendars: int, seconds: float) -> Figures:
         counts = await worker.gauge.counts()
         await worker.check()
     return {"delays_ms": counts["delays_ms"]}
+
+
+async def hanging(place: Place, calendars: int, seconds: float) -> Figures:
+    """The same while the provider of one tenant takes calls and answers none, and its calendars change as well."""
+    async with Database.opened(place.dsn) as database:
+        await database.run(_HANG, place.secret)
+    return await delay(place, calendars, seconds)
 
 
 async def pages(place: Place, calendars: int, _seconds: float) -> Figures:
@@ -129,7 +144,7 @@ async def upkeep(place: Place, calendars: int, seconds: float) -> Figures:
 
 
 ROWS: dict[str, Row] = {
-    row.__name__: row for row in (quiet, tokens, changed, pushed, delay, pages, stall, memory, traced, upkeep)
+    row.__name__: row for row in (quiet, tokens, changed, pushed, delay, hanging, pages, stall, memory, traced, upkeep)
 }
 
 

@@ -94,7 +94,7 @@ class Worker:
         """
 
         async def are_served() -> bool:
-            projects = self.supervisor._ownership.projects.values()  # noqa: SLF001 (nobody else asks)
+            projects = self.supervisor.ownership.projects.values()
             return sum(len(project.calendars) for project in projects) >= calendars
 
         await self._until(are_served)

@@ -26,11 +26,13 @@ from syncer.cli import (
     run,
     simulate,
     tenant,
+    tenant_key,
 )
 from syncer.cli.output import as_sentence, say
 from syncer.model.errors import OperatorError, StoreRefused, StoreUnavailable, SyncerError
 
 _INTERRUPTED = 130
+_LAST = 100
 # What writing fails with when the place is full or gone.
 _UNWRITABLE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF})
 
@@ -52,6 +54,8 @@ def application() -> App:
             app.command(leaf, name=leaf.__name__, sort_key=order, group=group)
         for order, (module, text, commands) in enumerate(nouns, len(leaves)):
             app.command(_branch(module, text, commands, place=order, group=group))
+    backends = "Keys that the tenant's backend registers calendars and conferences with."
+    app["tenant"].command(_branch(tenant_key, backends, "add list revoke", place=_LAST))
     return app
 
 
@@ -76,11 +80,12 @@ def _groups() -> tuple[tuple[str, tuple[Callable[..., object], ...], tuple[tuple
 _NAMES = {"list": "list_all", "set": "change"}
 
 
-def _branch(module: ModuleType, text: str, commands: str, *, place: int, group: Group) -> App:
-    branch = App(name=module.__name__.rpartition(".")[2], help=text, sort_key=place, group=group)
+def _branch(module: ModuleType, text: str, commands: str, *, place: int, group: Group | None = None) -> App:
+    words = module.__name__.rpartition(".")[2].split("_")  # `tenant_key` has the commands of `tenant key`
+    branch = App(name=words[-1], help=text, sort_key=place, group=group)
     for order, name in enumerate(commands.split()):
         command = getattr(module, _NAMES.get(name, name))
-        branch.command(command, name=name, sort_key=order, usage=_usage(f"{branch.name[0]} {name}", command))
+        branch.command(command, name=name, sort_key=order, usage=_usage(" ".join((*words, name)), command))
     return branch
 
 

@@ -16,6 +16,7 @@ from syncer.cli.output import AsJson
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
+    from syncer.simulator.demo.announced import Told
     from syncer.simulator.demo.report import Report
     from syncer.simulator.demo.staging import Stage
 
@@ -25,12 +26,23 @@ Exports = Annotated[
 ]
 Tenants = Annotated[int, Parameter(help="How many tenants.")]
 Calendars = Annotated[int, Parameter(help="How many calendars each tenant has.")]
-Edits = Annotated[int, Parameter(help="How many edits people make in all.")]
+Edits = Annotated[
+    int | None,
+    Parameter(help="How many edits people make in all: 60, or up to 300 with --notifications.", show_default=False),
+]
 Seed = Annotated[int, Parameter(help="Where chance starts: the same seed, the same script.")]
 KillWorkers = Annotated[
     bool, Parameter(negative="", help="Kill the worker (SIGKILL) at random moments, and restart it.")
 ]
+Notifications = Annotated[
+    bool,
+    Parameter(negative="", help="Google tells of changes, under tight limits of requests; no other faults happen."),
+]
+Loss = Annotated[float, Parameter(help="With --notifications: part of Google's messages that is lost.")]
 Keep = Annotated[bool, Parameter(negative="", help="Leave everything running until Ctrl-C, to look around.")]
+
+
+_EDITS, _MOST_TOLD_EDITS = 60, 300
 
 
 async def demo(
@@ -38,9 +50,11 @@ async def demo(
     ics: Exports = None,
     tenants: Tenants = 2,
     calendars: Calendars = 3,
-    edits: Edits = 60,
+    edits: Edits = None,
     seed: Seed = 1,
     kill_workers: KillWorkers = False,
+    notifications: Notifications = False,
+    loss: Loss = 0.05,
     as_json: AsJson = False,
     keep: Keep = False,
 ) -> int:
@@ -51,12 +65,15 @@ async def demo(
     others and where it leaves nothing behind.
 
     Example: syncer demo --edits 200 --seed 7
+    Example: syncer demo --notifications --tenants 50 --calendars 20
     """
     from syncer.simulator.demo.play import perform
     from syncer.simulator.demo.staging import staged
     from syncer.simulator.demo.wishes import Wishes
 
-    wishes = Wishes(tuple(ics or ()), tenants, calendars, edits, seed, kill_workers)
+    if edits is None:
+        edits = _EDITS if not notifications else min(max(_EDITS, tenants * calendars // 3), _MOST_TOLD_EDITS)
+    wishes = Wishes(tuple(ics or ()), tenants, calendars, edits, seed, kill_workers, notifications, loss)
     settings = connect.settings()
     # Ended by SIGTERM it leaves as little behind as by Ctrl-C.
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, signal.raise_signal, signal.SIGINT)
@@ -148,12 +165,29 @@ def _sentences(report: "Report") -> Iterator[str]:
         "change at provider is timed until the event shows it. Times are blank for edits that need no call of their "
         "own, such as an undeletion within the grace."
     )
+    if report.announced is not None:
+        yield from _notifications(report.announced)
     if report.size.importable or report.skipped:
         left_out = f"{len(report.skipped)} left out:" if report.skipped else "nothing was left out."
         yield f"{output.counted(told['importable'], 'single event')} imported; {left_out}"
         yield from (f"  {one}" for one in report.skipped)
     yield ""
     yield from _verdict(report)
+
+
+def _notifications(told: "Told") -> Iterator[str]:
+    """What messages and limits came to."""
+    yield (
+        f"Of edits that a message told of ({len(told.told_ms)}, without those whose meeting waits for its grace) 95 of "
+        f"100 showed within {told.told_p95_seconds} s; of all edits 99 of 100 within {told.p99_seconds} s. Without a "
+        f"message the clock finds them within {told.bound_seconds:.0f} s: the longest interval of the budget."
+    )
+    limits = told.limits
+    yield (
+        f"Limits: {limits.per_minute:,} requests a minute, {limits.per_user_minute:,} a minute for one user, "
+        f"{limits.per_day:,} a day. Requests waited for room {told.budget_waits:,} times; Google counted "
+        f"{told.over_limit:,} above a limit."
+    )
 
 
 def _faults(faults: dict[str, int]) -> Iterator[str]:
@@ -169,7 +203,7 @@ def _faults(faults: dict[str, int]) -> Iterator[str]:
 def _verdict(report: "Report") -> Iterator[str]:
     told = report.as_json()
     meetings = len(report.verdict.standings)
-    if report.clearing.was_held_right:
+    if report.clearing is not None and report.clearing.was_held_right:
         yield (
             f"One calendar was cleared: {output.counted(told['held'], 'deletion')} waited for a person, and "
             f"{told['released']} went through when released (held: judged right; "

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 # What is known of each kind. One that stands here and nowhere in the code is of rows that an older version left.
 _SENTENCES: Mapping[str, str] = {
     "linked": "{event} refers to {meeting}",
+    "registered": "a backend registered the meeting, whose event is awaited",
     "unlinked": "{event} no longer refers to the meeting",
     "excluded": "the occurrence of {occurrence} is not part of the meeting any more, by {event}",
     "read_anew": "the calendar is read from the start",
@@ -21,6 +22,7 @@ _SENTENCES: Mapping[str, str] = {
     "gone": "the provider has no such meeting (any more)",
     "rejected": "the provider refused the change, which is not repeated",
     "retry": "the call failed, and is tried again later",
+    "waits": "nothing was sent, for there is no room now; it is tried again later",
     "gave_up": "the provider failed it for so long that it waits for a person now",
     "retried": "a person asked for it to be tried again at once",
     "stale": "the provider had taken a later revision from us already; ours changed nothing",

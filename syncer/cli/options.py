@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from syncer.model.calendar import Matcher
 from syncer.model.errors import OperatorError
+from syncer.rules import calling
 
 if TYPE_CHECKING:
     from syncer.clients.addresses import Network
@@ -69,6 +70,21 @@ def guard(option: str, text: str | None) -> tuple[int | None, int | None]:
             f"{option} takes a count and a percentage, of which the greater counts, such as 20,30%; not {text!r}"
         )
     return int(found[1]), int(found[2])
+
+
+def call_limits(texts: Sequence[str]) -> tuple[str, ...]:
+    """Limits of a provider account, each once, or none of them for `none`. Raises OperatorError."""
+    if list(texts) == ["none"]:
+        return ()
+    for text in texts:
+        try:
+            calling.read(text)
+        except ValueError:
+            raise _wrong(
+                "--provider-limit takes a count and a period, such as 10/second, 600/minute, 20/hour or 100/day, and "
+                f"/updates or /organizer behind it where not all calls count together; not {text!r}"
+            ) from None
+    return tuple(dict.fromkeys(texts))
 
 
 def reference(option: str, text: str, *, prefix: str) -> str:

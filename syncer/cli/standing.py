@@ -183,9 +183,10 @@ def _of_stuck(one: "Driven", calendar: "CalendarView") -> str:
 
 def _of_push(one: "Driven", now: datetime) -> str:
     doubt = "; the outcome of its last call is unknown, so it is read back and pushed again" if one.is_in_doubt else ""
-    if not one.failures:
-        return f"Meeting {one.meeting_id} waits for its push{doubt}."
     again = f"; it is tried again at {moment(one.next_try_at, now=now)}" if one.next_try_at else ""
+    if not one.failures:
+        why = f"{_because(one.reason)}{again}" if one.reason and one.next_try_at else ""
+        return f"Meeting {one.meeting_id} waits for its push{why}{doubt}."
     return (
         f"Meeting {one.meeting_id} waits for its push, which failed {_times(one)}{_because(one.reason)}{again}{doubt}."
     )

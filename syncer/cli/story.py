@@ -19,7 +19,9 @@ def step(conference: "ConferenceView") -> str:
     if conference.is_in_doubt:
         return "in doubt"
     if conference.wanted_version > conference.applied_version:
-        return f"{conference.failures} tries failed" if conference.failures else "push due"
+        if conference.failures:
+            return f"{conference.failures} tries failed"
+        return "waits for room" if conference.next_try_at is not None else "push due"
     if conference.state != "live":
         return "no event left"
     if is_refused(conference.reason, conference.failures):

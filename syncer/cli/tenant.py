@@ -1,7 +1,6 @@
 """`syncer tenant`: customers whose calendars are served."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
@@ -11,6 +10,7 @@ from syncer.cli import asking, connect, options, output, progress
 from syncer.cli.asking import Yes
 from syncer.cli.output import AsJson
 from syncer.cli.seal import seal as seal  # one of its commands, in a module of its own
+from syncer.cli.tenant_options import TenantChanges, TenantOptions
 from syncer.model.errors import OperatorError
 
 if TYPE_CHECKING:
@@ -21,66 +21,6 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 Slug = Annotated[str, Parameter(help="The tenant's name.")]
-
-
-GuardCalendar = Annotated[
-    str, Parameter(help="Deletions on one calendar beyond both count and percentage are held, as '20,30%'.")
-]
-GuardTenant = Annotated[str, Parameter(help="Deletions of the tenant within an hour beyond both are held.")]
-
-
-@Parameter(name="*")
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TenantOptions:
-    """The options of `syncer tenant add`."""
-
-    project: Annotated[str, Parameter(help="Project that its requests count for.")]
-    credential: Annotated[str, Parameter(help="Google credential: file:NAME, env:NAME or sealed:NAME.")]
-    subject: Annotated[
-        str | None, Parameter(help="User whom a service account acts as on calendars without a subject of their own.")
-    ] = None
-    provider: Annotated[str, Parameter(help="Kind of conferencing system.")] = "webhook"
-    provider_url: Annotated[str, Parameter(help="Where the conferencing system listens.")]
-    provider_credential: Annotated[str, Parameter(help="Its secret: file:NAME, env:NAME or sealed:NAME.")]
-    matcher: Annotated[
-        tuple[str, ...],
-        Parameter(
-            help="Whose conferences are the tenant's, as 'type=addOn,name=Example Meeting'; also uri=, parameter=. "
-            "May be repeated; by default all that an add-on made.",
-            negative="",
-            show_default=False,
-        ),
-    ] = ()
-    grace: Annotated[str, Parameter(help="Wait between the last event going and its meeting's deletion.")] = "10m"
-    window: Annotated[str, Parameter(help="How far back a first read goes.")] = "1d"
-    write_back: Annotated[str, Parameter(help="Where a changed join URL is written, in this order; or none.")] = (
-        "conferenceData,location,description"
-    )
-    guard_calendar: GuardCalendar = "20,30%"
-    guard_tenant: GuardTenant = "50,5%"
-
-
-@Parameter(name="*")
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TenantChanges:
-    """The options of `syncer tenant set`: what is not given stays as it is."""
-
-    credential: Annotated[str | None, Parameter(help="Google credential: file:NAME, env:NAME or sealed:NAME.")] = None
-    subject: Annotated[str | None, Parameter(help="User whom a service account acts as; none for nobody.")] = None
-    provider_url: Annotated[str | None, Parameter(help="Where the conferencing system listens.")] = None
-    provider_credential: Annotated[str | None, Parameter(help="Its secret: file:NAME, env:NAME or sealed:NAME.")] = None
-    matcher: Annotated[
-        tuple[str, ...],
-        Parameter(help="Instead of all its matchers; may be repeated.", negative="", show_default=False),
-    ] = ()
-    grace: Annotated[str | None, Parameter(help="Wait between the last event going and its meeting's deletion.")] = None
-    window: Annotated[str | None, Parameter(help="How far back a first read goes.")] = None
-    write_back: Annotated[
-        str | None, Parameter(help="Where a changed join URL is written, in this order; or none.")
-    ] = None
-    guard_calendar: GuardCalendar | None = None
-    guard_tenant: GuardTenant | None = None
-
 
 _NOTHING = TenantChanges()
 
@@ -259,7 +199,7 @@ async def _set_state(slug: str, state: Literal["active", "paused"], *, as_json: 
 
 
 def _change(chosen: TenantChanges, *, prefix: str) -> "TenantChange":
-    from syncer.store.tenants import TenantChange
+    from syncer.store.tenants import Share, TenantChange
 
     def given(read: Callable[[str, str], _T], option: str, text: str | None) -> _T | None:
         return None if text is None else read(option, text)
@@ -282,6 +222,8 @@ def _change(chosen: TenantChanges, *, prefix: str) -> "TenantChange":
         ),
         provider_settings=None if url is None else {"url": url},
         provider_credential=given(reference, "--provider-credential", chosen.provider_credential),
+        provider_limits=options.call_limits(chosen.provider_limit) if chosen.provider_limit else None,
+        share=Share(per_minute=chosen.per_minute, weight=chosen.weight),
     )
 
 
@@ -339,7 +281,7 @@ def _going(slug: str, going: "Outlook", *, forget: bool) -> str:
 
 
 def _new(slug: str, chosen: TenantOptions, *, prefix: str) -> "NewTenant":
-    from syncer.store.tenants import NewTenant
+    from syncer.store.tenants import NewTenant, Share
 
     return NewTenant(
         slug=slug,
@@ -350,6 +292,8 @@ def _new(slug: str, chosen: TenantOptions, *, prefix: str) -> "NewTenant":
         provider=options.provider(chosen.provider),
         provider_settings={"url": _provider_url("--provider-url", chosen.provider_url)},
         policy=_policy(chosen),
+        provider_limits=options.call_limits(chosen.provider_limit),
+        share=Share(per_minute=chosen.per_minute, weight=chosen.weight),
     )
 
 
@@ -380,6 +324,9 @@ def _fields(found: "TenantView") -> dict[str, object]:
         "provider": found.provider,
         **{f"provider's {name}": value for name, value in found.provider_settings.items()},
         "provider's credential": found.provider_credential,
+        "provider's limits": list(found.provider_limits),
+        "requests a minute": found.per_minute or "as many as the project has",
+        "weight": found.weight,
         "matchers": [", ".join(f"{name}={value}" for name, value in one.items()) for one in found.matchers],
         "grace": timedelta(seconds=found.grace_seconds),
         "window": timedelta(seconds=found.window_seconds),

@@ -7,6 +7,7 @@ aiohttp's own hold the request's headers, the bearer token among them, and show 
 
 import asyncio
 import re
+import time
 import zlib
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
@@ -20,6 +21,7 @@ from yarl import URL
 
 from syncer.clients import addresses
 from syncer.clients.secret import Secret
+from syncer.durations import Durations
 from syncer.model.errors import OutsideError, Refused, Unreachable, Unreadable
 
 # Google compresses only for a User-Agent that says so. Source: Calendar API, "Performance tips", gzip.
@@ -78,6 +80,7 @@ class Http:
 
     is_compressed: ask for gzip; off where the network is the machine's own. connections: at most so many per door.
     private_networks: ranges that tenants' URLs may lead to, by the operator's word; plain http goes nowhere else.
+    durations, tenants_durations: of exchanges with the operator's addresses, and with those that tenants chose.
     """
 
     def __init__(
@@ -91,6 +94,7 @@ class Http:
             "User-Agent": USER_AGENT,
             "Accept-Encoding": "gzip" if is_compressed else "identity",
         }
+        self.durations, self.tenants_durations = Durations(), Durations()
         self._connections = connections
         self._private_networks = private_networks
         self._sessions: dict[str, aiohttp.ClientSession] = {}
@@ -154,6 +158,7 @@ class Http:
         headers = {name: _revealed(value) for name, value in call.headers.items()}
         if not _SENDABLE.fullmatch("".join((*headers, *headers.values()))):
             raise Refused(call.host, 0, "a header holds characters that cannot be sent")
+        began = time.monotonic()
         try:
             async with asyncio.timeout(call.limits.deadline_seconds):
                 return await self._exchange(self._sessions[door], call, headers)
@@ -161,6 +166,8 @@ class Http:
             failure = error.with_traceback(None)
         except _FOREIGN as error:
             failure = _translated(call.host, error)
+        finally:
+            (self.durations if door == "own" else self.tenants_durations).note(time.monotonic() - began)
         # Outside of the `except`, so that the foreign error is not even kept as context.
         raise failure
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import date
-from enum import IntEnum
+from enum import Enum, IntEnum
 
 
 class Lane(IntEnum):
@@ -38,3 +38,20 @@ class Spend:
     reserved: int
     day: date
     day_count: int
+
+
+class By(Enum):
+    """What a provider's limit counts: all calls; updates; updates of the meetings of one organizer."""
+
+    CALLS = "calls"
+    UPDATES = "updates"
+    ORGANIZER = "organizer"
+
+
+@dataclass(frozen=True, slots=True)
+class CallLimit:
+    """What a provider grants one of its accounts: so many calls in any span of so many seconds (1, 60, 3600, 86400)."""
+
+    calls: int
+    seconds: int
+    by: By = By.CALLS

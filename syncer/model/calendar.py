@@ -7,6 +7,8 @@ from uuid import UUID
 
 import msgspec
 
+from syncer.model.budget import CallLimit
+
 
 class Value(msgspec.Struct, frozen=True, gc=False):
     """A frozen value of which thousands are made: cheap to make, to compare and to keep, and part of no cycle.
@@ -185,7 +187,11 @@ class SetAside(Value, frozen=True):
 
 
 class Page(Value, frozen=True):
-    """One answer of events.list. Oldest change first; either token may be missing, both only on a broken answer."""
+    """One answer of events.list. Oldest change first; either token may be missing, both only on a broken answer.
+
+    changed_at: when the newest of these changes was made, by Google's clock; None where that is not known, or so many
+    came together that it says little.
+    """
 
     events: tuple[Event, ...]
     set_aside: tuple[SetAside, ...]
@@ -193,6 +199,7 @@ class Page(Value, frozen=True):
     next_sync_token: str | None
     sees_details: bool
     time_zone: str | None = None
+    changed_at: datetime | None = None
 
     @property
     def is_quiet(self) -> bool:
@@ -261,6 +268,8 @@ class Tenant:
     """A customer: whose project pays for requests, and where its meetings live.
 
     provider: entry-point name. provider_settings: the account's settings (a URL, …). provider_credential: reference.
+    provider_limits: what the operator says that the account is granted. per_minute: its requests to Google, None for as
+    many as there are. weight: its turns, compared with those of the project's other tenants.
     """
 
     tenant_id: int
@@ -270,3 +279,6 @@ class Tenant:
     provider: str
     provider_settings: tuple[tuple[str, str], ...]
     provider_credential: str
+    provider_limits: tuple[CallLimit, ...] = ()
+    per_minute: int | None = None
+    weight: int = 1

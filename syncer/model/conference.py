@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 
+from syncer.model.budget import CallLimit
 from syncer.model.calendar import CalendarKey, Value, When
 
 
@@ -90,7 +91,8 @@ class Conference(Value, frozen=True):
     link went by no user's act. delete_after: not before then. was_released: the guard lets the deletion
     pass, by a person's word or because it got as far as the provider.
     reason: why it is not as wanted, as it was told last.
-    driver, driver_event_id: the link that decides, or that decided last.
+    driver, driver_event_id: the link that decides, or that decided last, or that its vendor announced. is_expected:
+    announced by its vendor, and nothing read of its event tells otherwise.
     """
 
     tenant_id: int
@@ -115,6 +117,7 @@ class Conference(Value, frozen=True):
     failures: int = 0
     next_try_at: datetime | None = None
     read_back_at: datetime | None = None
+    is_expected: bool = False
 
 
 class ProviderAccount(Value, frozen=True):
@@ -193,6 +196,10 @@ class Retry(Value, frozen=True):
     kind: str = "the provider could not do it now"
 
 
+class NoRoom(Retry, frozen=True):
+    """Nothing was sent, for what the provider grants is spent: that is nobody's failure."""
+
+
 Outcome = Applied | Replaced | Gone | Stale | Rejected | Retry
 
 
@@ -201,6 +208,7 @@ class Capabilities:
     """What a provider can do, per field: `native`, `emulated` or `unsupported`.
 
     update_returns_meeting: the answer to an update carries the meeting. has_idempotency: repeats are recognised.
+    limits: calls that each account is granted, whatever the operator says besides.
     """
 
     fields: tuple[tuple[str, str], ...]
@@ -208,3 +216,4 @@ class Capabilities:
     has_idempotency: bool
     recurrence: str = "none"
     join_url_is_stable: bool = False
+    limits: tuple[CallLimit, ...] = ()

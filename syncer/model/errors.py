@@ -10,6 +10,7 @@
     └── OutsideError         somebody else's server
         ├── Unreachable        no connection, cut, timed out, 5xx: the outcome of a write is unknown
         ├── Throttled          come back later
+        │   └── Unsent             our own count of what may be asked leaves no room: nobody's failure
         ├── DaySpent           the project's requests for the day are spent: none until Google's next day
         ├── UseLimit           the acting user's writes are refused for hours or longer; reads go on
         ├── TokenRefused       401: the access token is not accepted
@@ -119,6 +120,18 @@ class Throttled(OutsideError):
     """Too many requests."""
 
     remedy = Remedy.WAIT
+
+
+class Unsent(Throttled):
+    """Nothing was sent, for what may be asked is spent as we count it: nothing has failed, and waiting is all.
+
+    retry_after_seconds: until there may be room.
+    """
+
+    @property
+    def seconds(self) -> float:
+        """Until there may be room."""
+        return self.retry_after_seconds or 0.0
 
 
 class DaySpent(OutsideError):

@@ -19,6 +19,9 @@ MINUTE_SECONDS = 60
 # What of a limit a lane may take, so that the lanes above it find room: all; nearly all; all but the last third.
 _SHARE_OF_MINUTE = {Lane.URGENT: 1.0, Lane.REFRESH: 0.9, Lane.BACKFILL: 2 / 3}
 _SHARE_OF_DAY = {Lane.URGENT: 1.0, Lane.REFRESH: 0.95, Lane.BACKFILL: 0.9}
+# Of what one user may ask, as much as writes may take: they come in crowds, and must not keep us from seeing changes.
+_SHARE_OF_WRITES = 2 / 3
+_USERS_STEP_SECONDS = 10
 # Of the limit of one user, who is one calendar here. Nothing is written down of users: two take-overs within a minute
 # leave it whole, and a quarter of 600 is more than any calendar needs. What they leave is for looks by the clock.
 _SHARE_OF_USER = 1 / 4
@@ -41,7 +44,7 @@ class Budget:
     def __init__(self, limits: Limits, spent: Spend | None, *, now: float, today: date) -> None:
         self.limits = limits
         self._under_way = 0
-        self._minute = _Minute()
+        self._minute = Minute()
         self._users = _Users(now)
         self._day, self._day_count = today, 0
         self._left = self._left_then = self._granted = 0
@@ -55,6 +58,11 @@ class Budget:
     def day_count(self) -> int:
         """Requests of Google's day, those under way among them."""
         return self._day_count + self._under_way
+
+    def minute(self, *, now: float) -> tuple[int, int]:
+        """Requests of the last minute, and how many more there may be, by the pace that refusals have taught."""
+        used = self._under_way + self._minute.total(now)
+        return used, max(0, self._in_minute(Lane.URGENT, now) - used)
 
     def room(self, lane: Lane, *, now: float) -> int:
         """How many requests of this lane may begin now; 0 or more."""
@@ -75,12 +83,13 @@ class Budget:
         return self.day_count >= math.floor(self.limits.per_day * _SHARE_OF_DAY[lane])
 
     def crowded(self, requests: Sequence[Asked], *, now: float) -> list[int]:
-        """The places of requests whose user has no room for them."""
+        """The places of requests whose user has no room for them. One that counts as several writes something."""
         counts, most = self._users.counts(now), self.limits.per_user_minute * _SHARE_OF_USER
+        writes = most * _SHARE_OF_WRITES
         return [
             place
             for place, (user, weight) in enumerate(requests)
-            if (count := counts.get(user, 0)) and count + weight > most
+            if (count := counts.get(user, 0)) and count + weight > (writes if weight > 1 else most)
         ]
 
     def begin(self, weight: int, users: Iterable[Asked], *, now: float) -> None:
@@ -135,7 +144,7 @@ class Budget:
         return math.floor(self.limits.per_minute * self.pace(now) * _SHARE_OF_MINUTE[lane])
 
 
-class _Minute:
+class Minute:
     """Requests by the second in which they were answered; each counts until a minute after that second's end."""
 
     def __init__(self) -> None:
@@ -169,27 +178,31 @@ class _Minute:
 
 
 class _Users:
-    """Requests by user, of this minute and the one before: never fewer than those of the last sixty seconds."""
+    """Requests by user, of steps of some seconds: all those of the last minute, and of the step before it."""
 
     def __init__(self, now: float) -> None:
         self._since = now
-        self._this_minute: dict[str, int] = {}
-        self._both: dict[str, int] = {}
+        self._steps: deque[dict[str, int]] = deque([{}], maxlen=MINUTE_SECONDS // _USERS_STEP_SECONDS + 1)
+        self._whole: dict[str, int] = {}
 
     def counts(self, now: float) -> Mapping[str, int]:
-        minutes = int((now - self._since) // MINUTE_SECONDS)
-        if minutes:
-            self._both = dict(self._this_minute) if minutes == 1 else {}
-            self._this_minute = {}
-            self._since += minutes * MINUTE_SECONDS
-        return self._both
+        steps = int((now - self._since) // _USERS_STEP_SECONDS)
+        if steps:
+            self._since += steps * _USERS_STEP_SECONDS
+            for _ in range(min(steps, self._steps.maxlen or 0)):
+                self._steps.append({})
+            self._whole = {}
+            for step in self._steps:
+                for user, weight in step.items():
+                    self._whole[user] = self._whole.get(user, 0) + weight
+        return self._whole
 
     def add(self, requests: Iterable[Asked], now: float) -> None:
         self.counts(now)
-        these, both = self._this_minute, self._both
+        step, whole = self._steps[-1], self._whole
         for user, weight in requests:
-            these[user] = these.get(user, 0) + weight
-            both[user] = both.get(user, 0) + weight
+            step[user] = step.get(user, 0) + weight
+            whole[user] = whole.get(user, 0) + weight
 
 
 def _over_at(second: int) -> float:

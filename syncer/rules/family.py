@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from syncer.model.calendar import Event, Exclusion, Link
-from syncer.rules import decide
+from syncer.rules import decide, provisional
 
 Occurrence = tuple[str, str]
 """A master's event id and an original start (`occurrence.canonical`)."""
@@ -20,12 +20,14 @@ class Known:
     """What is stored of a page's entries.
 
     links: by event id, of entries and of the masters of exceptions. children: links of exceptions by their master's
-    event id. excluded: occurrences that are written down as not taking place.
+    event id. excluded: occurrences that are written down as not taking place. expected: meeting ids of provisional
+    links, by event id, of cancelled entries without a link.
     """
 
     links: dict[str, Link] = field(default_factory=dict)
     children: dict[str, list[Link]] = field(default_factory=dict)
     excluded: frozenset[Occurrence] = frozenset()
+    expected: dict[str, str] = field(default_factory=dict)
 
     @cached_property
     def masters_excluded_from(self) -> frozenset[str]:
@@ -39,9 +41,9 @@ class Told:
 
     excluded: occurrences that do not take place in their master's meeting; included: those that do again; ended:
     masters that are gone, with all that was excluded of them. stirred: meetings whose occurrences changed though no
-    event of their own did. strangers: iCalUIDs of series of which more must be read, for what was not written down
-    before is never sent again. doubted: links that another entry speaks of, by event id: whether they are there must be
-    asked.
+    event of their own did, or whose event was gone before it was read. strangers: iCalUIDs of series of which more must
+    be read, for what was not written down before is never sent again. doubted: links that another entry speaks of, by
+    event id: whether they are there must be asked.
     """
 
     decisions: list[decide.Decision] = field(default_factory=list)
@@ -81,7 +83,7 @@ def tell_in_steps(events: Sequence[Event], known: Known, sight: decide.Sight) ->
         if number % _EVENTS_A_STEP == 0:
             yield
     seen = _Seen(latest, decisions, known, sight, _taking_place(decisions.values()), _others(latest, known))
-    told = Told(decisions=list(decisions.values()))
+    told = Told(decisions=list(decisions.values()), stirred=set(provisional.losses(events, known.expected)))
     for number, (event_id, event) in enumerate(latest.items(), 1):
         if event.recurring_event_id is not None:
             _tell_exception(told, event, seen)

@@ -10,6 +10,7 @@ Source: Calendar API, Events resource and events.list.
 import json
 import re
 from collections.abc import Iterator, Sequence, Set
+from datetime import datetime
 from itertools import chain
 
 import msgspec
@@ -31,6 +32,7 @@ _NUL = rb"\u0000"  # as JSON holds it: a bare one is no JSON
 _HALF = re.compile(rb"\\(?:\\|u[dD][89abAB]..\\u[dD][c-fC-F]..|(?P<half>u[dD][89a-fA-F]..))")
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 _UNKNOWN_VALUE = re.compile(r"Invalid enum value .*(?= - at `)", re.DOTALL)
+_UPDATED = re.compile(rb'"20[0-9T:.-]+Z"')
 _NAMELESS = "(without an id)"
 # Deeply nested JSON ends in RecursionError, and text that is not UTF-8 in UnicodeDecodeError (a ValueError).
 _UNDECODABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
@@ -61,6 +63,7 @@ _empty_page = msgspec.json.Decoder(_EmptyPage)
 _entries = msgspec.json.Decoder(tuple[Entry, ...])
 _entry = msgspec.json.Decoder(Entry)
 _name = msgspec.json.Decoder(Name)
+_instant = msgspec.json.Decoder(datetime)
 
 Read = Event | SetAside
 
@@ -91,7 +94,8 @@ def page(body: bytes, *, zones: Set[str]) -> Page:
     except _UNDECODABLE:
         return whole(list(_in_parts(body, zones)))
     may_hold_nul = _NUL in body
-    return _page(typed, [_checked(entry, zones, may_hold_nul) for entry in typed.items])
+    read = _page(typed, [_checked(entry, zones, may_hold_nul) for entry in typed.items])
+    return structs.replace(read, changed_at=_newest(typed.items)) if typed.items else read
 
 
 def parts(body: bytes, *, zones: Set[str]) -> Iterator[Page]:
@@ -126,6 +130,15 @@ def event(body: bytes, *, zones: Set[str]) -> Read:
     if isinstance(read, SetAside) and read.event_id == _NAMELESS:
         raise Unreadable("Google", 200, "an answer that is not an event")
     return read
+
+
+def _newest(entries: Sequence[Entry]) -> datetime | None:
+    """When the newest of these was changed, as far as they say it as Google does: all in one form, and in UTC."""
+    newest = max([bytes(entry.updated) for entry in entries])
+    try:
+        return _instant.decode(newest) if _UPDATED.fullmatch(newest) else None
+    except msgspec.DecodeError:
+        return None
 
 
 def _in_parts(body: bytes, zones: Set[str]) -> Iterator[Page]:

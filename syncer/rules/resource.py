@@ -78,6 +78,8 @@ class Entry(_Shape):
     description: str | None = None
     location: str | None = None
     created: datetime | None = None
+    # As it came: nothing rests on it, so it may be anything.
+    updated: msgspec.Raw = msgspec.Raw()
     organizer: _Person | None = None
     start: _Time | None = None
     end: _Time | None = None

@@ -2,19 +2,21 @@
 
 A calendar is known by its slot here, a small number. Due times stand in an array; what comes due about the same time
 lies in one bucket, unsorted, so that a due time costs a few bytes and no object. Those that were told of are few: they
-wait in a lane before all others, each for itself.
+wait in a lane before all others, each for itself. Where more is due than may be looked at, tenants take turns.
 """
 
 import hashlib
 import heapq
 import math
 from array import array
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from enum import Enum
 
 from syncer.model.calendar import CalendarKey
 from syncer.rules import refresh
+from syncer.rules.buckets import Buckets
+from syncer.rules.turns import NO_ROOMS, Turns
 
 _NEVER = float("-inf")
 # What stands for a due time where there is none: handed out; served no longer; the same, but still handed out.
@@ -33,9 +35,14 @@ _GOLDEN = 0.618033988749895
 # Intervals that change by less are left to come as they come.
 _MUCH = 1.5
 _SLOTS_A_STEP = 1000
+_SLOTS_COMPARED = 20_000
 _LEARNS_SECONDS = 600.0
 # What was told of may show only then.
 _ONCE_MORE_SECONDS = 3.0
+# So many that are due are sorted by tenant at a time: some milliseconds.
+_SLOTS_SORTED = 5000
+# Where those that are due may not be looked at for their tenants' limits.
+_NO_ROOM_SECONDS = 0.2
 
 
 class _Told(Enum):
@@ -68,13 +75,19 @@ class Schedule:
     A calendar handed out by `due` or `told` is not due again until `looked`, `postpone` or `give_back` names it, also
     when it was dropped and kept again meanwhile.
 
-    cycle_seconds: between two looks at a calendar, at least.
+    cycle_seconds: between two looks at a calendar, at least. tenant_of: whose calendar a slot is. weight_of: how long a
+    tenant's turns are, 1 or more. rooms: of tenants that may not be looked at without end, how many may.
     """
 
-    def __init__(self, cycle_seconds: float) -> None:
+    def __init__(
+        self,
+        cycle_seconds: float,
+        *,
+        tenant_of: Callable[[int], int] = lambda _: 0,
+        weight_of: Callable[[int], int] = lambda _: 1,
+    ) -> None:
         self._cycle_seconds = cycle_seconds
         self._looks_a_second = math.inf
-        self._bucket_seconds = min(cycle_seconds / _BUCKETS_A_CYCLE, _WIDEST_BUCKET_SECONDS)
         self._phase = array("f")
         self._due = array("d")
         self._looked = array("d")
@@ -85,11 +98,16 @@ class Schedule:
         self._planned_for = 0.0
         self._weights = 0.0
         self._kept = 0
-        self._buckets: dict[int, array[int]] = {}
-        self._numbers: list[int] = []
+        self._buckets = Buckets(min(cycle_seconds / _BUCKETS_A_CYCLE, _WIDEST_BUCKET_SECONDS))
         self._lane: list[tuple[float, int]] = []
         self._told: dict[int, _Told] = {}
         self._answered: dict[int, None] = {}
+        self._tenant_of = tenant_of
+        self._due_turns, self._told_turns = Turns(weight_of), Turns(weight_of)
+        # When to ask again for those whose turn has not come: long ago, or soon where they have no room. Since when
+        # there are any.
+        self._again_at = self._told_again_at = 0.0
+        self._behind_since = self._told_behind_since = 0.0
 
     def keep(self, slot: int, key: CalendarKey, now: datetime, *, is_urgent: bool) -> None:
         """Serve this calendar from now on: at its own phase of the cycle, or at once.
@@ -113,7 +131,7 @@ class Schedule:
             self._due[slot] = _OUT
         elif self._due[slot] != _OUT:
             if is_urgent:
-                self._set(slot, at - self._bucket_seconds)
+                self._set(slot, at - self._buckets.width)
             else:
                 self._plan(slot, self._turn(slot, at))
 
@@ -127,36 +145,62 @@ class Schedule:
         self._told.pop(slot, None)
         self._answered.pop(slot, None)
 
-    def due(self, now: datetime, limit: int) -> list[int]:
-        """Up to `limit` calendars that are due, those that have been for longest about first."""
+    def due(self, now: datetime, limit: int, rooms: Mapping[int, int] = NO_ROOMS) -> list[int]:
+        """Up to `limit` calendars that are due: those that have been for longest about first, or in turns where they
+        are more.
+        """
         at = now.timestamp()
-        found: list[int] = []
-        while self._numbers and self._numbers[0] * self._bucket_seconds <= at and len(found) < limit:
-            number = self._numbers[0]
-            later = self._take(number, at, limit, found)
-            if later:
-                self._buckets[number].extend(later)
-                break
-            if not self._buckets[number]:
-                del self._buckets[heapq.heappop(self._numbers)]
+        if not self._due_turns:
+            self._behind_since = self._buckets.next_at()
+        ripe = self._buckets.ripe(at, self._due, _SLOTS_SORTED)
+        if not self._due_turns and len(ripe) <= limit and not rooms:
+            # Nobody is behind. One may be there twice.
+            found = [slot for slot in ripe if self._claim(slot, at)]
+        else:
+            found = self._in_turn(self._due_turns, ripe, limit, lambda slot: self._claim(slot, at), rooms)
+            self._again_at = at + _NO_ROOM_SECONDS if len(found) < limit else self._behind_since
         if self._told:
             for slot in self._told.keys() & found:
                 self._told[slot] = _HANDED_OUT[self._told[slot]]
         return found
 
-    def told(self, now: datetime, limit: int) -> list[int]:
+    def told(self, now: datetime, limit: int, rooms: Mapping[int, int] = NO_ROOMS) -> list[int]:
         """A few calendars, and up to `limit`, of those that were told of: they go before others, and wait for none."""
-        found: list[int] = []
-        if not self._lane:
-            return found
-        at, most = now.timestamp(), min(limit, max(_FEW_TOLD, len(self._lane) // _BATCHES_TOLD))
-        while self._lane and self._lane[0][0] <= at and len(found) < most:
-            slot = heapq.heappop(self._lane)[1]
-            if self._told.get(slot) is _Told.WAITS:  # else it was dropped, or handed out with others
-                self._told[slot] = _Told.LOOKED_AT
-                self._due[slot] = _OUT
-                found.append(slot)
+        count = len(self._lane) + len(self._told_turns)
+        if not count:
+            return []
+        at, most = now.timestamp(), min(limit, max(_FEW_TOLD, count // _BATCHES_TOLD))
+        if not self._told_turns:
+            self._told_behind_since = self._lane[0][0]
+        ripe: list[int] = []
+        while self._lane and self._lane[0][0] <= at and len(ripe) < _SLOTS_SORTED:
+            ripe.append(heapq.heappop(self._lane)[1])
+        if not self._told_turns and len(ripe) <= most and not rooms:
+            return [slot for slot in ripe if self._claim_told(slot)]
+        found = self._in_turn(self._told_turns, ripe, most, self._claim_told, rooms)
+        self._told_again_at = at + _NO_ROOM_SECONDS if len(found) < most else self._told_behind_since
         return found
+
+    def _in_turn(
+        self, turns: Turns, ripe: Sequence[int], limit: int, claim: Callable[[int], bool], rooms: Mapping[int, int]
+    ) -> list[int]:
+        for slot in ripe:
+            turns.add(self._tenant_of(slot), slot)
+        return turns.take(limit, claim, rooms)
+
+    def _claim(self, slot: int, at: float) -> bool:
+        """Hands it out, if it is still due."""
+        if 0.0 <= self._due[slot] <= at:
+            self._due[slot] = _OUT
+            return True
+        return False
+
+    def _claim_told(self, slot: int) -> bool:
+        if self._told.get(slot) is not _Told.WAITS:
+            return False  # it was dropped, or handed out with others
+        self._told[slot] = _Told.LOOKED_AT
+        self._due[slot] = _OUT
+        return True
 
     def notified(self, slot: int, now: datetime, *, is_failing: bool = False) -> None:
         """Somebody told that it changed: due at once and before others. One that is being looked at right now is due
@@ -190,21 +234,6 @@ class Schedule:
         answered, self._answered = self._answered, {}
         return list(answered)
 
-    def _take(self, number: int, at: float, limit: int, found: list[int]) -> list[int]:
-        """Takes what is due out of a bucket; gives what has been in it too early."""
-        bucket, later = self._buckets[number], []
-        while bucket and len(found) < limit:
-            slot = bucket.pop()
-            due = self._due[slot]
-            if due < 0 or due == _OUT or self._number(due) != number:
-                continue  # it has been set to another time since
-            if due <= at:
-                self._due[slot] = _OUT
-                found.append(slot)
-            else:
-                later.append(slot)
-        return later
-
     def looked(self, slots: Collection[int], began_at: datetime, now: datetime, *, found_nothing: bool = False) -> None:
         """Looks that began then have ended well: due again after an interval that goes by how often each changes.
 
@@ -225,7 +254,7 @@ class Schedule:
     def _plan_next(self, slots: Sequence[int], began: float, at: float) -> None:
         """As `_plan` for each, but that it is written out: nearly all of what a quiet look costs here is calls."""
         dues, looked, planned, weights = self._due, self._looked, self._is_planned, self._weight
-        phases, buckets, width = self._phase, self._buckets, self._bucket_seconds
+        phases, buckets, width = self._phase, self._buckets.by_number, self._buckets.width
         span, shortest, longest, turn = self._span(), self._cycle_seconds, self._longest(), at * _GOLDEN
         for slot in slots:
             interval = span / weights[slot]
@@ -238,7 +267,7 @@ class Schedule:
             number = int(due // width)
             bucket = buckets.get(number)
             if bucket is None:
-                bucket = self._open(number)
+                bucket = self._buckets.open(number)
             bucket.append(slot)
 
     def _answer(self, slot: int, at: float, *, found_nothing: bool) -> None:
@@ -256,7 +285,7 @@ class Schedule:
         """Due at once, unless it is being looked at right now."""
         if 0 <= self._due[slot] < _OUT:
             # Into a bucket that is over already, so that it waits for no others.
-            self._set(slot, now.timestamp() - self._bucket_seconds)
+            self._set(slot, now.timestamp() - self._buckets.width)
 
     def postpone(self, slot: int, until: datetime) -> None:
         """Due at `until`, whatever was planned."""
@@ -284,11 +313,11 @@ class Schedule:
 
         At most a second, or a 64th of the cycle, after the first due time. Infinity when nothing is planned.
         """
-        return (self._numbers[0] + 1) * self._bucket_seconds if self._numbers else _OUT
+        return min(self._again_at if self._due_turns else _OUT, self._buckets.next_at())
 
     def next_told(self) -> float:
         """When to ask again for those that were told of, in seconds; infinity when there is none."""
-        return self._lane[0][0] if self._lane else _OUT
+        return min(self._told_again_at if self._told_turns else _OUT, self._lane[0][0] if self._lane else _OUT)
 
     def _is_kept(self, slot: int) -> bool:
         """It is still served; one that is not is in nobody's hands from now on."""
@@ -316,6 +345,17 @@ class Schedule:
                 self._plan(slot, self._turn(slot, at))
             if slot % _SLOTS_A_STEP == _SLOTS_A_STEP - 1:
                 yield
+
+    def oldest_due(self) -> Iterator[float]:
+        """Since when the one is due that has waited longest, in seconds, and infinity where none is planned: the last
+        that is given, in steps between which others may go on.
+        """
+        oldest = _OUT
+        for start in range(0, len(self._due), _SLOTS_COMPARED):
+            oldest = min(
+                oldest, min((due for due in self._due[start : start + _SLOTS_COMPARED] if due >= 0), default=_OUT)
+            )
+            yield oldest
 
     def longest_seconds(self) -> float:
         """The longest that a calendar waits between two looks, as long as the pace stays and none fails."""
@@ -346,9 +386,6 @@ class Schedule:
         self._weight[slot] = refresh.weight(changes)
         self._weights += self._weight[slot]
 
-    def _number(self, due: float) -> int:
-        return int(due // self._bucket_seconds)
-
     def _plan(self, slot: int, due: float) -> None:
         """Its turn: what is due for another reason stays so, however turns are planned."""
         self._set(slot, due)
@@ -358,13 +395,4 @@ class Schedule:
         self._is_planned[slot] = 0
         due = max(due, 0.0)
         self._due[slot] = due
-        number = self._number(due)
-        bucket = self._buckets.get(number)
-        if bucket is None:
-            bucket = self._open(number)
-        bucket.append(slot)
-
-    def _open(self, number: int) -> "array[int]":
-        bucket = self._buckets[number] = array("I")
-        heapq.heappush(self._numbers, number)
-        return bucket
+        self._buckets.add(slot, due)

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, time, timedelta
 from enum import Enum
 from typing import assert_never
 
-from syncer.model.errors import OutsideError, Remedy, SyncerError
+from syncer.model.errors import OutsideError, Remedy, SyncerError, Unsent
 
 _SHORTEST_SECONDS = 1.0
 _LONGEST_SECONDS = 300.0
@@ -13,7 +13,7 @@ _PARKED_SECONDS = 900.0
 _LONGEST_PARKED_SECONDS = 14_400.0
 _ASKED_LIMIT_SECONDS = 86_400.0
 # With a backoff that ends at five minutes, about a day.
-_HELD_AFTER_FAILURES = 400
+HELD_AFTER_FAILURES = 400
 # Midnight in California, with summer time and without: one of them is not yet the next day, and costs one request.
 _DAY_BEGINS = (time(7, tzinfo=UTC), time(8, tzinfo=UTC))
 _DAY_SPREAD_SECONDS = 300.0
@@ -40,6 +40,8 @@ def after(error: SyncerError, *, failures: int, now: datetime, jitter: float) ->
 
     failures: in a row, this one included, 1 or more. jitter: 0.0-1.0, drawn by the caller.
     """
+    if isinstance(error, Unsent):
+        return Verdict(Standing.ACTIVE, room_at(error.seconds, now=now, jitter=jitter))
     asked = error.retry_after_seconds if isinstance(error, OutsideError) else None
     match error.remedy:
         case Remedy.READ_ANEW:
@@ -59,12 +61,12 @@ def held_until(failures: int, *, now: datetime, jitter: float) -> datetime | Non
 
     failures: in a row, this one included. None while it is still to be retried.
     """
-    return _parked_until(failures, now=now, jitter=jitter) if failures >= _HELD_AFTER_FAILURES else None
+    return _parked_until(failures, now=now, jitter=jitter) if failures >= HELD_AFTER_FAILURES else None
 
 
 def is_held(failures: int) -> bool:
     """So many failures in a row have had a push held."""
-    return failures >= _HELD_AFTER_FAILURES
+    return failures >= HELD_AFTER_FAILURES
 
 
 def next_day_at(*, now: datetime, jitter: float) -> datetime:
@@ -75,6 +77,14 @@ def next_day_at(*, now: datetime, jitter: float) -> datetime:
     today = now.astimezone(UTC).date()
     begins = [datetime.combine(today + timedelta(days=days), at) for days in (0, 1) for at in _DAY_BEGINS]
     return next(at for at in begins if at > now) + timedelta(seconds=_DAY_SPREAD_SECONDS * jitter)
+
+
+def room_at(seconds: float, *, now: datetime, jitter: float) -> datetime:
+    """When to try again what found no room, and may in so many seconds: a little later each, or all come at once.
+
+    jitter: 0.0-1.0. Never before `now`.
+    """
+    return now + timedelta(seconds=seconds * (1 + 0.25 * jitter) + jitter)
 
 
 def wait_at(since: datetime, *, now: datetime, jitter: float) -> datetime:

@@ -58,13 +58,19 @@ class Limits:
 
 
 class Refusal(Exception):
-    """A request that is answered with a problem, in words for whoever sent it. Source of the form: RFC 9457."""
+    """A request that is answered with a problem, in words for whoever sent it. Source of the form: RFC 9457.
 
-    def __init__(self, status: int, detail: str, *, headers: dict[str, str] | None = None) -> None:
+    at: where in the body it is wrong, as a JSON pointer (RFC 6901).
+    """
+
+    def __init__(
+        self, status: int, detail: str, *, headers: dict[str, str] | None = None, at: str | None = None
+    ) -> None:
         super().__init__(detail)
         self.status = status
         self.detail = detail
         self.headers = headers or {}
+        self.at = at
 
 
 def answer(content: Any, *, status: int = 200) -> web.Response:
@@ -134,7 +140,7 @@ class _Gate:
                 answered = await handler(request)
             self._tell_store()
         except Refusal as refusal:
-            answered = _problem(refusal.status, refusal.detail, refusal.headers)
+            answered = _problem(refusal.status, refusal.detail, refusal.headers, refusal.at)
         except web.HTTPException as error:
             allowed = error.headers.get("Allow")
             answered = _problem(error.status, f"{error.reason}.", {"Allow": allowed} if allowed else {})
@@ -224,8 +230,10 @@ class _Closed(asyncio.Protocol):
         transport.close()
 
 
-def _problem(status: int, detail: str, headers: dict[str, str]) -> web.Response:
+def _problem(status: int, detail: str, headers: dict[str, str], at: str | None = None) -> web.Response:
     content = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
+    if at is not None:
+        content["pointer"] = at
     return web.Response(
         body=orjson.dumps(content), status=status, headers=headers, content_type="application/problem+json"
     )

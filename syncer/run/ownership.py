@@ -6,6 +6,7 @@ from uuid import UUID, uuid4
 
 import structlog
 
+from syncer.durations import Durations
 from syncer.model.calendar import Lease
 from syncer.store import budgets, leases
 from syncer.store.budgets import Standing, Written
@@ -32,12 +33,14 @@ class Ownership:
     """The projects that this worker serves, by id.
 
     owner: fresh for each process, so that no epoch is mistaken. is_new: rings when a project is to be listed first.
+    budget_waits: how long requests have waited for their project's budget, those of projects that are gone too.
     """
 
     def __init__(self, tools: Tools, pace: Pace) -> None:
         self.owner: UUID = uuid4()
         self.projects: dict[int, Project] = {}
         self.is_new = asyncio.Event()
+        self.budget_waits = Durations()
         self._tools = tools
         self._pace = pace
         self._broken: dict[str, str] = {}
@@ -52,6 +55,7 @@ class Ownership:
         await self._renew()
         await self._take()
         await self._spend()
+        await self._tools.calling.settle()
         self._tell_idle()
 
     async def list_anew(self) -> None:
@@ -71,6 +75,7 @@ class Ownership:
         self.projects.clear()
         if told:
             await budgets.write(self._tools.database, self.owner, told)
+        await self._tools.calling.settle()
         await leases.release(self._tools.database, self.owner)
 
     async def _set_clock(self) -> None:
@@ -124,6 +129,7 @@ class Ownership:
         tenure = Tenure(lease, deadline)
         cycle_seconds, today = self._pace.cycle_seconds, self._tools.google_day()
         spending = Spending(standing.limits, standing.spent, tenure, today=today, cycle_seconds=cycle_seconds)
+        spending.waited = self.budget_waits
         return Project(tenure, cycle_seconds, spending)
 
     async def _spend(self) -> None:

@@ -15,7 +15,10 @@ from syncer.clients.providers.signatures import Signatures
 from syncer.model.conference import ProviderAccount
 from syncer.model.errors import OperatorError, StoreError, StoreUnavailable
 from syncer.run.listening import Address, Limits, Refusal, answer, listening
+from syncer.run.metrics import Metrics
 from syncer.run.notifications import Notifications
+from syncer.run.probes import Probes
+from syncer.run.registration import Registration, Sealing
 from syncer.store import changes
 from syncer.store.changes import Told
 from syncer.sync.tools import Tools
@@ -48,9 +51,11 @@ class _Refused:
 class Receiver:
     """Takes what vendors tell of changes at their side, and what Google tells of changes in calendars."""
 
-    def __init__(self, tools: Tools) -> None:
+    def __init__(self, tools: Tools, sealing: Sealing | None = None) -> None:
         self.counts = Counts()
+        self._registration = Registration(tools.database, sealing)
         self.notifications = Notifications(tools.database)
+        self.metrics = Metrics(tools, self.notifications.counts, lambda: self.counts.refused)
         self._tools = tools
         self._nobody = Signatures.of_nobody()
         self._listing = asyncio.Lock()
@@ -62,7 +67,15 @@ class Receiver:
 
     def routes(self) -> list[web.RouteDef]:
         """What it answers."""
-        return [web.post(PATH, self._take_changes), *self.notifications.routes()]
+        own = web.post(PATH, self._take_changes)
+        probes = Probes(self._tools.database).routes()
+        return [
+            own,
+            *self.notifications.routes(),
+            *self._registration.routes(),
+            *self.metrics.routes(),
+            *probes,
+        ]
 
     @asynccontextmanager
     async def listening(self, address: Address | None, limits: Limits | None = None) -> AsyncIterator[Address | None]:

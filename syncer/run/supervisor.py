@@ -1,7 +1,6 @@
 """The supervisor: every task is born here, runs within a named limit, and ends when its bell rings."""
 
 import asyncio
-import traceback
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
 from contextlib import closing
 from datetime import datetime, timedelta
@@ -11,13 +10,15 @@ import structlog
 
 from syncer.model.budget import Lane
 from syncer.model.calendar import Calendar
-from syncer.model.errors import DaySpent, FencedOut, StoreError, SyncerError
+from syncer.model.errors import DaySpent, StoreError, SyncerError
 from syncer.rules import timing
 from syncer.run.bells import Bells, rung
+from syncer.run.guard import guarded
 from syncer.run.limits import Limits, Rhythm, Watching
 from syncer.run.ownership import Ownership
 from syncer.run.places import Places
 from syncer.run.room import Room
+from syncer.run.tally import Tally
 from syncer.run.telling import Telling
 from syncer.run.upkeep import Upkeep
 from syncer.store import conferences
@@ -44,11 +45,12 @@ _MARKS_SECONDS = 1.0
 
 
 class Supervisor:
-    """Runs one worker until its bells ring."""
+    """Runs one worker until its bells ring. ownership: what it serves. tally: what has come of its work."""
 
     def __init__(self, tools: Tools, ownership: Ownership, limits: Limits, rhythm: Rhythm, watching: Watching) -> None:
+        self.tally = Tally()
         self._tools = tools
-        self._ownership = ownership
+        self.ownership = ownership
         self._limits = limits
         self._rhythm = rhythm
         self._places = Places(limits)
@@ -59,7 +61,7 @@ class Supervisor:
         self._work: set[asyncio.Task[None]] = set()
         self._telling = Telling()
         self._is_watching = watching.address is not None
-        self._notified = Notified(tools)
+        self._notified = Notified(tools, ownership.is_new)
         self._upkeep = Upkeep(tools, watching, self._notified.found)
 
     async def run(self, bells: Bells) -> None:
@@ -67,9 +69,9 @@ class Supervisor:
         with closing(self._notified.ear):
             async with asyncio.TaskGroup() as group:
                 loops = [
-                    group.create_task(self._loop("beat", self._ownership.beat, self._rhythm.beat)),
+                    group.create_task(self._loop("beat", self.ownership.beat, self._rhythm.beat)),
                     group.create_task(
-                        self._loop("listing", self._ownership.list_anew, self._rhythm.beat, bell=self._ownership.is_new)
+                        self._loop("listing", self.ownership.list_anew, self._rhythm.beat, bell=self.ownership.is_new)
                     ),
                     group.create_task(self._sweep_loop(group)),
                     group.create_task(
@@ -88,7 +90,7 @@ class Supervisor:
 
     def _listening_loops(self, group: asyncio.TaskGroup) -> Iterator[asyncio.Task[None]]:
         """What has to do with being told of changes."""
-        projects, marks, upkeep = self._ownership.projects, self._notified, self._upkeep
+        projects, marks, upkeep = self.ownership.projects, self._notified, self._upkeep
         yield group.create_task(self._told_loop(group))
         yield group.create_task(self._loop("hearing", marks.ear.beat, _HEARING_SECONDS, bell=marks.ear.gone))
         yield group.create_task(self._loop("marks", lambda: marks.read(projects), _MARKS_SECONDS, bell=marks.bell))
@@ -112,7 +114,7 @@ class Supervisor:
     async def _hand_back(self) -> None:
         try:
             async with asyncio.timeout(5):
-                await self._ownership.release()
+                await self.ownership.release()
         except (StoreError, TimeoutError):
             log.warning("leases not given back")
 
@@ -139,13 +141,13 @@ class Supervisor:
         """Sweeps each project in its turn, one sweep a turn, as long as any has something due."""
         while True:
             has_begun = False
-            for project in list(self._ownership.projects.values()):
+            for project in list(self.ownership.projects.values()):
                 has_begun |= await self._begin_sweep(group, project)
             await asyncio.sleep(0 if has_begun else self._until_next_due())
 
     def _until_next_due(self) -> float:
         now = self._tools.clock().timestamp()
-        soonest = min((project.next_sweep() for project in self._ownership.projects.values()), default=now + 1)
+        soonest = min((project.next_sweep() for project in self.ownership.projects.values()), default=now + 1)
         return min(max(soonest - now, 0.01), _LONGEST_TICK_SECONDS)
 
     async def _begin_sweep(self, group: asyncio.TaskGroup, project: Project) -> bool:
@@ -153,9 +155,9 @@ class Supervisor:
         if project.is_resting(now):
             return False
         room = min(project.room(Lane.REFRESH, now), self._tools.google.looks_at_once)
-        slots = project.schedule.due(now, room)
+        slots = project.due(now, room)
         long_reads = {slot for slot in slots if project.is_long_read(slot)}
-        project.long_reads.extend(long_reads)
+        project.read_long(long_reads)
         has_begun = await self._begin_long_reads(group, project)
         quick = [slot for slot in slots if slot not in long_reads]
         if quick:
@@ -166,17 +168,17 @@ class Supervisor:
     async def _told_loop(self, group: asyncio.TaskGroup) -> None:
         """Sweeps those that were told of as soon as they are: in places of their own, for they wait for nobody."""
         while True:
-            begun = [await self._begin_told(group, project) for project in list(self._ownership.projects.values())]
+            begun = [await self._begin_told(group, project) for project in list(self.ownership.projects.values())]
             if not any(begun):
-                await self._notified.rest(self._ownership.projects)
+                await self._notified.rest(self.ownership.projects)
 
     async def _begin_told(self, group: asyncio.TaskGroup, project: Project) -> bool:
         now = self._tools.clock()
         if project.is_resting(now):
             return False
         room = min(project.room(Lane.URGENT, now), self._tools.google.looks_at_once)
-        slots = project.schedule.told(now, room)
-        project.long_reads.extend(slot for slot in slots if project.is_long_read(slot))
+        slots = project.told(now, room)
+        project.read_long([slot for slot in slots if project.is_long_read(slot)])
         quick = [slot for slot in slots if not project.is_long_read(slot)]
         if quick:
             await self._places.told_sweeps.acquire()
@@ -185,15 +187,17 @@ class Supervisor:
 
     async def _begin_long_reads(self, group: asyncio.TaskGroup, project: Project) -> bool:
         """A few first reads in places of their own: they wait long for one to be pulled in, and nobody else must."""
-        if not project.long_reads or self._places.long_sweeps.locked() or not project.spending.room(Lane.BACKFILL):
+        if self._places.long_sweeps.locked() or not project.spending.room(project.long_reads.lane):
+            return False
+        slots = project.next_long_reads(_LONG_READS_A_SWEEP)
+        if not slots:
             return False
         await self._places.long_sweeps.acquire()
-        slots = [project.long_reads.popleft() for _ in range(min(_LONG_READS_A_SWEEP, len(project.long_reads)))]
         self._begin(group, self._sweep(group, project, slots, self._places.long_sweeps))
         return True
 
     def _begin(self, group: asyncio.TaskGroup, work: Coroutine[None, None, None]) -> None:
-        piece = group.create_task(_guarded(work))
+        piece = group.create_task(guarded(work))
         self._work.add(piece)
         piece.add_done_callback(self._work.discard)
         # A piece that is cancelled before its first step never awaits its work.
@@ -205,7 +209,9 @@ class Supervisor:
         began_at = self._tools.clock()
         left, go_together = set(slots), project.go_together(slots)
         try:
-            seen = await sweep.sweep(project.tools(self._tools, self._places.lane_of(places)), project, slots)
+            lane = project.lane(slots, self._places.lane_of(places))
+            seen = await sweep.sweep(project.tools(self._tools, lane), project, slots)
+            self.tally.swept(len(slots), seen)
             self._note_lost(project, seen, go_together=go_together)
             short: list[sweep.Changed] = []
             for what in seen:
@@ -216,13 +222,14 @@ class Supervisor:
                     short.append(what)
                 elif what.is_long and self._places.are_held_up(places):
                     left.discard(what.slot)
-                    project.long_reads.append(what.slot)
+                    project.long_reads.add([what.slot], project.schedule.is_told)
                 else:
                     await self._begin_pull(group, project, [what], left)
             for some in pull.together(short, project.alone):
                 await self._begin_pull(group, project, some, left)
         finally:
             places.release()
+            project.swept(slots)
             # Whatever happened to them, calendars that were handed out come due again.
             project.give_back(left, self._tools.clock() + _SOON)
 
@@ -262,10 +269,11 @@ class Supervisor:
     ) -> None:
         """Pulls one calendar whose pages are many, or many that have one."""
         slots = [what.slot for what in several]
-        lane = Lane.BACKFILL if several[0].calendar.cursor.is_full_read else Lane.URGENT
+        lane = project.lane(slots, Lane.BACKFILL if several[0].calendar.cursor.is_full_read else Lane.URGENT)
         project.alone.update(slots)
         try:
             async for what, outcome in pull.pull_together(project.tools(self._tools, lane), project, several):
+                self.tally.pulled(outcome)
                 if isinstance(outcome, SyncerError):
                     await self._set_back(project, what.calendar, outcome)
                 elif outcome is not None:
@@ -277,6 +285,7 @@ class Supervisor:
 
     def _pulled(self, group: asyncio.TaskGroup, project: Project, what: sweep.Changed, touched: Iterable[int]) -> None:
         calendar = what.calendar
+        self.tally.found(project, what, touched)
         if self._is_watching and not project.schedule.is_told(what.slot):
             project.unannounced.saw(what.slot, self._tools.clock())
         project.looked(calendar.key, what.began_at, self._tools.clock())
@@ -290,6 +299,7 @@ class Supervisor:
     ) -> None:
         until = await sweep.setback(self._tools, project, calendar, error, is_shared=is_shared)
         if not is_shared:
+            self.tally.refused(error)
             self._telling.calendar_fails(project.lease.project_id, calendar, error)
         project.postpone(calendar.key, until)
         if isinstance(error, DaySpent):
@@ -326,7 +336,7 @@ class Supervisor:
         key, account_id = (what.tenant_id, what.conference_id), _account_id(project, what)
         if key in self._pushing:
             self._again.add(key)
-        elif self._room.enter(account_id):
+        elif self._room.enter(account_id, what.tenant_id):
             self._pushing.add(key)
             self._begin(group, self._push(group, project, what, account_id))
 
@@ -334,13 +344,17 @@ class Supervisor:
         key, tenant = (what.tenant_id, what.conference_id), project.tenants.get(what.tenant_id)
         try:
             # That first: an account that hangs holds up nobody else's.
-            async with self._room.place_at(account_id), self._places.pushes:
+            async with self._room.place_at(account_id, what.tenant_id), self._places.pushes:
                 came = await push.push(project.tools(self._tools, Lane.URGENT), project, what)
+            self.tally.pushed(key, came, self._tools.clock())
             if tenant is not None:
                 self._telling.pushed(tenant, what.conference_id, came)
+        except SyncerError as error:
+            self.tally.push_failed(error)
+            raise
         finally:
             self._pushing.discard(key)
-            self._room.leave(account_id)
+            self._room.leave(account_id, what.tenant_id)
         if key in self._again:
             self._again.discard(key)
             self._begin_push(group, project, Push(*key))
@@ -349,23 +363,23 @@ class Supervisor:
         """Finds by their rows what is due to be pushed: retries, deletions, and what a crash left behind."""
         self._telling.pass_time()
         self._room.bell.clear()
-        for project in list(self._ownership.projects.values()):
+        for project in list(self.ownership.projects.values()):
             due = await conferences.waiting(
-                self._tools.database, project.tenants, limit=_PUSHES_A_RESCUE, per_account=_PUSHES_AN_ACCOUNT
+                self._tools.database, project.listed, limit=_PUSHES_A_RESCUE, per_account=_PUSHES_AN_ACCOUNT
             )
             for key in due:
                 if key not in self._pushing:
                     self._begin_push(group, project, Push(*key))
-            for told in await self._changes.due(project.tenants, busy=self._pushing):
+            for told in await self._changes.due(project.listed, busy=self._pushing):
                 self._begin_push(group, project, told)
 
     async def _read_back(self, group: asyncio.TaskGroup) -> None:
         """Asks providers, slowly, how meetings are that nobody has touched for a while."""
         before = self._tools.clock() - timedelta(seconds=self._rhythm.read_back)
-        for project in list(self._ownership.projects.values()):
+        for project in list(self.ownership.projects.values()):
             unread = await conferences.unread(
                 self._tools.database,
-                project.tenants,
+                project.listed,
                 before=before,
                 limit=_PUSHES_A_RESCUE,
                 per_account=_PUSHES_AN_ACCOUNT,
@@ -375,26 +389,10 @@ class Supervisor:
                     self._begin_push(group, project, Push(*key, reads_back=True))
 
     async def _save_tokens(self) -> None:
-        for project in list(self._ownership.projects.values()):
+        for project in list(self.ownership.projects.values()):
             await sweep.save_tokens(self._tools, project, _TOKENS_SECONDS / _TOKENS_ROUND_SECONDS)
 
 
 def _account_id(project: Project, what: Push) -> int:
     tenant = project.tenants.get(what.tenant_id)
     return tenant.account_id if tenant else 0
-
-
-async def _guarded(work: Awaitable[None]) -> None:
-    """One piece of work, whose failure ends nothing but itself: its row is still due, so it comes again."""
-    try:
-        await work
-    except FencedOut as error:
-        log.info("fenced out", reason=str(error))
-    except SyncerError as error:
-        log.warning("a piece of work failed", reason=str(error))
-    except Exception as error:  # noqa: BLE001
-        # The one guard. Type and place are told and no more, for an error's text may hold what was in its hands.
-        frame = traceback.extract_tb(error.__traceback__)[-1]
-        log.error(
-            "a piece of work failed unexpectedly", error=type(error).__name__, where=f"{frame.name}:{frame.lineno}"
-        )

@@ -11,7 +11,7 @@ import structlog
 
 from syncer.model.calendar import Calendar, CalendarKey, Tenant
 from syncer.model.conference import Retry
-from syncer.model.errors import CursorExpired, SyncerError
+from syncer.model.errors import CursorExpired, SyncerError, Unsent
 from syncer.sync.desk import Came
 
 log = structlog.get_logger()
@@ -78,10 +78,10 @@ class Telling:
     def calendar_fails(self, project_id: int, calendar: Calendar, error: SyncerError) -> None:
         """A calendar could not be looked at or pulled; what all looks of its project fail with is told of the project.
 
-        An expired cursor is no trouble.
+        An expired cursor is no trouble, nor is what waits for room in our own budget.
         """
         key, kind = calendar.key, type(error).__name__
-        if self._projects.get(project_id) == kind:
+        if self._projects.get(project_id) == kind or isinstance(error, Unsent):
             return
         if isinstance(error, CursorExpired):
             log.info("calendar read anew", tenant_id=key.tenant_id, calendar_id=key.calendar_id)

@@ -1,5 +1,7 @@
 """Upkeep: a channel for every calendar that is served, renewed before it is over, stopped when it is of no use.
 
+And what vendors registered, and no event ever answered, is ended when its time has come.
+
 A channel is a row before it is a request, so that none is left behind; what could not be done is done when it is due.
 """
 
@@ -34,6 +36,7 @@ from syncer.rules import schedule, timing
 from syncer.run.limits import Watching
 from syncer.store import channels, notified
 from syncer.store.channels import Due, Setback, Stopping
+from syncer.sync import lapses
 from syncer.sync.tools import Project, Tools
 
 log = structlog.get_logger()
@@ -55,7 +58,8 @@ Begin = Callable[[Coroutine[None, None, None]], None]
 class _Kept:
     """A project whose channels are kept. busy: calendars and channels under way. allowance: watches that may begin now.
 
-    settled_at, counted_at, rests_until: seconds of the loop. failing: kinds of trouble that were told.
+    settled_at, counted_at, rests_until: seconds of the loop. failing: kinds of trouble that were told. is_settling:
+    what vendors registered is looked after right now.
     """
 
     project: Project
@@ -65,6 +69,7 @@ class _Kept:
     rests_until: float = float("-inf")
     busy: set[object] = field(default_factory=set)
     failing: set[str] = field(default_factory=set)
+    is_settling: bool = False
 
     def room(self, now: float) -> int:
         """How many watches may begin now."""
@@ -98,6 +103,7 @@ class Upkeep:
         }
         for kept in list(self._kept.values()):
             await self._settle(kept, now)
+            self._begin_lapses(kept, begin)
             await self._replace_silent(kept)
             await self._begin_watches(kept, begin, now)
             await self._begin_stops(kept, begin)
@@ -113,6 +119,17 @@ class Upkeep:
         if now - kept.settled_at >= _SETTLE_SECONDS:
             await channels.settle(self._tools.database, kept.project.lease, self._watching.address)
             kept.settled_at = now
+
+    def _begin_lapses(self, kept: _Kept, begin: Begin) -> None:
+        if not kept.is_settling:
+            kept.is_settling = True
+            begin(self._settle_lapses(kept))
+
+    async def _settle_lapses(self, kept: _Kept) -> None:
+        try:
+            await lapses.settle(self._tools, kept.project)
+        finally:
+            kept.is_settling = False
 
     async def _replace_silent(self, kept: _Kept) -> None:
         calendars = kept.project.calendars

@@ -11,6 +11,7 @@ import msgspec
 from syncer.model.calendar import Calendar, CalendarKey, Cursor, Event, Exclusion, Lease, Link, Matcher, Policy, Tenant
 from syncer.model.errors import FencedOut
 from syncer.model.reference import owned
+from syncer.rules import calling
 from syncer.store import group, statements
 from syncer.store.database import Database, Row
 from syncer.store.pages import LinkDrop, LinkPut, NotePut, PageCommit, commit_page, commit_pages
@@ -236,6 +237,9 @@ def _tenant(row: Row) -> Tenant:
         provider=row["provider"],
         provider_settings=tuple(sorted(settings.items())),
         provider_credential=owned(row["provider_credential"], "account", row["account_id"]),
+        provider_limits=tuple(map(calling.read, row["limits"])),
+        per_minute=row["per_minute"],
+        weight=row["weight"],
     )
 
 

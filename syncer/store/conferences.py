@@ -296,4 +296,5 @@ def _conference(row: Row) -> Conference:
         failures=row["failures"],
         next_try_at=row["next_try_at"],
         read_back_at=row["read_back_at"],
+        is_expected=row["is_expected"],
     )

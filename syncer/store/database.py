@@ -3,12 +3,14 @@
 A Postgres error's text holds row values, so only its SQLSTATE, constraint and table go on.
 """
 
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Self
 
 import asyncpg
 
+from syncer.durations import Durations
 from syncer.model.errors import OperatorError, StoreBusy, StoreRefused, StoreUnavailable
 
 Row = asyncpg.Record
@@ -63,9 +65,13 @@ def translated() -> Iterator[None]:
 
 
 class Database:
-    """A pool of connections to one database. JSON goes in and comes out as bytes."""
+    """A pool of connections to one database. JSON goes in and comes out as bytes.
+
+    durations: of statements, with the wait for a connection.
+    """
 
     def __init__(self, pool: asyncpg.Pool, dsn: str = "") -> None:
+        self.durations = Durations()
         self._pool = pool
         # For a connection beside the pool (`store.hearing`).
         self.dsn = dsn
@@ -88,23 +94,32 @@ class Database:
 
     async def fetch(self, sql: str, *arguments: object) -> list[Row]:
         """All rows of one statement."""
-        with translated():
+        with self._timed():
             return await self._pool.fetch(sql, *arguments)
 
     async def first(self, sql: str, *arguments: object) -> Row | None:
         """The first row, or None."""
-        with translated():
+        with self._timed():
             return await self._pool.fetchrow(sql, *arguments)
 
     async def value(self, sql: str, *arguments: object) -> Any:
         """The first column of the first row, or None."""
-        with translated():
+        with self._timed():
             return await self._pool.fetchval(sql, *arguments)
 
     async def run(self, sql: str, *arguments: object) -> str:
         """One statement for its effect; gives Postgres's status line."""
-        with translated():
+        with self._timed():
             return await self._pool.execute(sql, *arguments)
+
+    @contextmanager
+    def _timed(self) -> Iterator[None]:
+        began = time.monotonic()
+        try:
+            with translated():
+                yield
+        finally:
+            self.durations.note(time.monotonic() - began)
 
 
 async def _pool_of(dsn: str, connections: int) -> asyncpg.Pool:

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
@@ -28,11 +29,12 @@ class Known:
 
 
 class Mark(NamedTuple):
-    """A calendar that was told of. number: another one with each telling."""
+    """A calendar that was told of. number: another one with each telling. at: when, the last time, by Postgres."""
 
     project_id: int
     key: CalendarKey
     number: int
+    at: datetime
 
 
 async def known(database: Database, channel_ids: Collection[UUID]) -> dict[UUID, Known]:
@@ -81,7 +83,13 @@ async def pages(database: Database, project_ids: Sequence[int]) -> AsyncIterator
         rows = await database.fetch(_SQL["pages"], project_ids, *behind, PAGE)
         if rows:
             yield [
-                Mark(row["project_id"], CalendarKey(row["tenant_id"], row["calendar_id"]), row["mark"]) for row in rows
+                Mark(
+                    row["project_id"],
+                    CalendarKey(row["tenant_id"], row["calendar_id"]),
+                    row["mark"],
+                    row["notified_at"],
+                )
+                for row in rows
             ]
             behind = (rows[-1]["tenant_id"], rows[-1]["calendar_id"])
         if len(rows) < PAGE:

@@ -47,7 +47,8 @@ class TenantView:
 
     provider_settings: a URL among them without its query and fragment, which may hold a secret. guards: count and
     percentage of a calendar, count and percentage of the tenant. conferences: the live ones. held: deletions that wait
-    for a release.
+    for a release. provider_limits: calls that the account is granted. per_minute: its requests to Google, None for as
+    many as the project has.
     """
 
     slug: str
@@ -58,6 +59,9 @@ class TenantView:
     provider: str
     provider_settings: Mapping[str, str]
     provider_credential: str
+    provider_limits: tuple[str, ...]
+    per_minute: int | None
+    weight: int
     matchers: tuple[Mapping[str, str], ...]
     grace_seconds: float
     window_seconds: float

@@ -26,6 +26,7 @@ _REFERENCE = (
 )
 _ADDRESS = re.compile(r"[^\s@]+@[^\s@]+")
 _ADDRESS_LIMIT = 320
+_INTEGERS = 2**31
 _SENTENCES: Mapping[str, str] = {
     "a_slug_is_lower_case_letters_digits_and_dashes": f"{_SLUG}.",
     "a_credential_is_a_reference": f"{_REFERENCE}.",
@@ -49,6 +50,12 @@ _SENTENCES: Mapping[str, str] = {
     "tenant_guard_tenant_count_check": "A guard's count is 0 or more.",
     "tenant_guard_calendar_percent_check": "A guard's percentage is between 0 and 100.",
     "tenant_guard_tenant_percent_check": "A guard's percentage is between 0 and 100.",
+    "a_tenant_has_a_request_a_minute_or_more": "A tenant's requests a minute are a count from 1 to 2147483647.",
+    "a_weight_is_between_1_and_100": "A tenant's weight is between 1 and 100.",
+    "provider_limits_are_limits": (
+        "A provider's limit is a count from 1 to 999999999 and a period, such as 10/second, 600/minute or 5000/day; "
+        "with /updates behind it only updates count, with /organizer those of each organizer apart."
+    ),
     "provider_account_provider_settings_credential_key": (
         "Other tenants have an account of that provider, address and credential already, and two accounts cannot "
         "become one: their meetings' ids could be the same."
@@ -75,7 +82,8 @@ class NewTenant:
 
     project: slug. credential, provider_credential: references (`file:…`, `env:…`, `sealed:…`). subject: whom a service
     account acts as on calendars that have neither a subject nor a credential of their own.
-    provider_settings: by name, what the provider needs; the webhook needs `url`.
+    provider_settings: by name, what the provider needs; the webhook needs `url`. provider_limits: such as `10/second`,
+    go to those that the account has already. share: of the project's requests.
     """
 
     slug: str
@@ -86,6 +94,19 @@ class NewTenant:
     provider_settings: Mapping[str, str] = field(default_factory=dict)
     policy: Policy = field(default_factory=lambda: Policy(matchers=(Matcher(solution_type="addOn"),)))
     subject: str | None = None
+    provider_limits: tuple[str, ...] = ()
+    share: "Share" = field(default_factory=lambda: Share(weight=1))
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """A tenant's part of its project's requests; None leaves as it is.
+
+    per_minute: its requests, 0 for as many as there are. weight: its turns, compared with other tenants'.
+    """
+
+    per_minute: int | None = None
+    weight: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +114,8 @@ class TenantChange:
     """What is to change about a tenant; None leaves as it is.
 
     clears_subject: it has none any more. guards: calendar count and percentage, tenant count and percentage.
-    provider_settings: go over those there are. They and provider_credential are the account's, so they change for all
-    tenants that share it.
+    provider_settings: go over those there are; provider_limits: instead of those there are. They and
+    provider_credential are the account's, so they change for all tenants that share it.
     """
 
     credential: str | None = None
@@ -107,10 +128,13 @@ class TenantChange:
     guards: tuple[int | None, int | None, int | None, int | None] = (None, None, None, None)
     provider_settings: Mapping[str, str] | None = None
     provider_credential: str | None = None
+    provider_limits: tuple[str, ...] | None = None
+    share: Share = Share()
 
     @property
     def is_of_the_account(self) -> bool:
-        return self.provider_settings is not None or self.provider_credential is not None
+        of_account = (self.provider_settings, self.provider_credential, self.provider_limits)
+        return any(one is not None for one in of_account)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +195,9 @@ async def add_tenant(database: Database, tenant: NewTenant) -> int:
             list(policy.ladder),
             _guards(policy),
             tenant.subject,
+            list(tenant.provider_limits),
+            _per_minute(tenant.share.per_minute) or None,
+            tenant.share.weight or 1,
         )
     if added is None:
         raise await unknown(database, "project", tenant.project)
@@ -194,10 +221,18 @@ async def set_tenant(database: Database, tenant: str, change: TenantChange) -> l
             list(change.guards),
             None if change.provider_settings is None else orjson.dumps(dict(change.provider_settings)),
             change.provider_credential,
+            None if change.provider_limits is None else list(change.provider_limits),
+            _per_minute(change.share.per_minute),
+            change.share.weight,
         )
     if row is None:
         raise await unknown(database, "tenant", tenant)
     return list(row["changed"])
+
+
+def _per_minute(count: int | None) -> int | None:
+    _check(count is None or 0 <= count < _INTEGERS, "a_tenant_has_a_request_a_minute_or_more")
+    return count
 
 
 async def sharers(database: Database, tenant: str) -> list[str]:
@@ -222,7 +257,7 @@ async def add_calendar(database: Database, tenant: str, calendar: NewCalendar) -
             sorted(address.lower() for address in calendar.addresses),
         )
     if added is None:
-        raise await _unserved(database, tenant)
+        raise await unserved(database, tenant)
     return int(added)
 
 
@@ -233,7 +268,7 @@ async def set_state(database: Database, tenant: str, state: Literal["active", "p
     """
     row = await database.first(_statements()["set_state"], tenant, state)
     if row is None or (row["before"] == "retired" and state == "paused"):
-        raise await _unserved(database, tenant)
+        raise await unserved(database, tenant)
     return StateSet(row["before"] != state, row["unparked"])
 
 
@@ -283,7 +318,7 @@ async def unknown_calendar(database: Database, tenant: str, google_id: str) -> O
     )
 
 
-async def _unserved(database: Database, tenant: str) -> OperatorError:
+async def unserved(database: Database, tenant: str) -> OperatorError:
     """The error for a tenant that is retired, or is not there."""
     if await database.first(_statements()["tenant_id"], tenant) is None:
         return await unknown(database, "tenant", tenant)

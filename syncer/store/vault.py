@@ -150,11 +150,16 @@ async def put(database: Database, key: Key, sealed: Sealed, text: str, *, origin
     origin: of the URL that a provider account's value may be used for; of any other there is none.
     Raises OperatorError for a tenant that was retired or forgotten meanwhile.
     """
-    made = sealing.seal(key, _place(sealed, origin), text)
-    is_new = await database.value(_SQL[f"put_{sealed.owner}"], sealed.owner_id, sealed.name, made, origin)
+    value = made(key, sealed, text, origin=origin)
+    is_new = await database.value(_SQL[f"put_{sealed.owner}"], sealed.owner_id, sealed.name, value, origin)
     if is_new is None:
         raise OperatorError("The tenant was removed meanwhile; nothing was sealed.")
     return bool(is_new)
+
+
+def made(key: Key, sealed: Sealed, text: str, *, origin: str = "") -> bytes:
+    """A value as `put` writes it, for a statement that writes more than that."""
+    return sealing.seal(key, _place(sealed, origin), text)
 
 
 async def counts(database: Database) -> dict[str, int]:

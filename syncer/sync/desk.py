@@ -6,8 +6,8 @@ from datetime import datetime
 from msgspec.structs import replace
 
 from syncer.model.calendar import Tenant, Value
-from syncer.model.conference import Change, Conference, Gone, Outcome, Retry, State
-from syncer.model.errors import FencedOut, SyncerError
+from syncer.model.conference import Change, Conference, Gone, NoRoom, Outcome, Retry, State
+from syncer.model.errors import FencedOut, SyncerError, Unsent
 from syncer.rules import timing
 from syncer.store import conferences
 from syncer.store.conferences import Noted, Told
@@ -18,12 +18,15 @@ from syncer.sync.tools import Project, Tools
 class Came:
     """What came of a push, for whoever tells of it.
 
-    outcomes: of its provider calls, in order. stuck: why the meeting waits for somebody from now on, in words of our
+    outcomes: of its provider calls, in order. errors: what Google failed it with. has_room: no call of it had to be put
+    off for what the provider grants. stuck: why the meeting waits for somebody from now on, in words of our
     own; None when it does not, or did so before.
     """
 
     outcomes: list[Outcome] = field(default_factory=list)
     stuck: str | None = None
+    errors: list[SyncerError] = field(default_factory=list)
+    has_room: bool = True
 
     @property
     def is_gone(self) -> bool:
@@ -49,10 +52,13 @@ class Desk(Value, frozen=True):
         """One provider call, which ends before the lease does. Raises FencedOut if the lease is over already."""
         try:
             async with self.project.tenure.bounded():
-                outcome = await self.tools.providers.apply(self.tenant, change)
+                outcome = await self.tools.providers.apply(self.tenant, change, self.tools.calling)
         except TimeoutError:
             return Retry("the lease ended before the answer came", is_in_doubt=True)
-        self.came.outcomes.append(outcome)
+        if isinstance(outcome, NoRoom):
+            self.came.has_room = False
+        else:
+            self.came.outcomes.append(outcome)
         return outcome
 
     async def settle(self, after: Conference, *told: Told, reason: str | None = None) -> "Desk":
@@ -74,6 +80,37 @@ class Desk(Value, frozen=True):
             raise
         return self.having(after)
 
+    async def try_later(self, retry: Retry, *, during: str) -> None:
+        """Has it tried again; held for a person once its provider has failed it for about a day."""
+        if isinstance(retry, NoRoom):
+            await self.wait_for_room(retry, during=during)
+            return
+        until = timing.held_until(self.failures + 1, now=self.tools.clock(), jitter=self.tools.chance())
+        if until is None:
+            await self.postpone(retry, during=during)
+        else:
+            await self.hold(retry, until=until, during=during)
+
+    async def wait_for_room(self, full: NoRoom, *, during: str, is_touched: bool = False) -> None:
+        """Writes down that nothing was sent, and when to try again: no failure, and told once.
+
+        A meeting that is as wanted, and was only to be read, stays as it is.
+
+        is_touched: nothing else would make it due.
+        """
+        conference = self.conference
+        at = timing.room_at(full.after_seconds or 0.0, now=self.tools.clock(), jitter=self.tools.chance())
+        reason = f"{during}: {full.reason}"
+        is_due = is_touched or conference.wanted_version > conference.applied_version or conference.is_in_doubt
+        if not is_due and conference.state is not State.LEAVING:
+            reason = conference.reason or ""
+        told = (
+            []
+            if reason == conference.reason or not reason
+            else [Told("waits", {"reason": full.reason, "during": during})]
+        )
+        await self.note(replace(conference, next_try_at=at), *told, reason=reason or None, is_touched=is_touched)
+
     async def postpone(self, retry: Retry, *, during: str, is_touched: bool = False) -> None:
         """Writes down that it is to be tried again, and when. Told once, when it begins to fail.
 
@@ -91,10 +128,15 @@ class Desk(Value, frozen=True):
     async def set_back(self, error: SyncerError, *told: Told, during: str) -> None:
         """Writes down that Google failed it, and when to try again by the error's remedy. Told once for each error.
 
-        What is as wanted already comes again with a reading back, not before that time.
+        What is as wanted already comes again with a reading back, not before that time. What was not sent for want of
+        room has not failed.
         """
+        if isinstance(error, Unsent):
+            await self.wait_for_room(NoRoom(error.reason, error.seconds), during=during)
+            return
         reason = f"{during}: {error}"
         is_news = reason != self.conference.reason
+        self.came.errors.append(error)
         await self.note(
             self._failed(self.conference, self.verdict(error).at), *(told if is_news else ()), reason=reason
         )

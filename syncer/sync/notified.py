@@ -22,13 +22,15 @@ class Notified:
     """Reads marks and takes them away.
 
     ear: hears Postgres tell of marks. bell: rings when there is something to read. found: rings when a calendar is due.
+    unlisted: it rings this when a calendar is told of that is not known yet, so that somebody lists it.
     """
 
-    def __init__(self, tools: Tools) -> None:
+    def __init__(self, tools: Tools, unlisted: asyncio.Event) -> None:
         self.bell = asyncio.Event()
         self.found = asyncio.Event()
         self.ear = Ear(tools.database, notified.CHANNEL, heard=self._hear, begun=self._begin)
         self._tools = tools
+        self._unlisted = unlisted
         self._told_of: set[int] = set()
         self._has_missed = False
 
@@ -92,7 +94,10 @@ class Notified:
             count += len(page) == notified.PAGE
             now = self._tools.clock()
             for mark in page:
-                if due[mark.project_id].notified(mark.key, now, mark.number):
+                project = due[mark.project_id]
+                if mark.key not in project.calendars:
+                    self._unlisted.set()
+                elif project.notified(mark.key, now, mark):
                     self.found.set()
             await asyncio.sleep(0)
         return count

@@ -8,9 +8,9 @@ from msgspec import structs
 
 from syncer.model.calendar import Calendar, CalendarKey, Event, Link, Page
 from syncer.model.errors import Refused
-from syncer.rules import decide, family, reading
+from syncer.rules import decide, family, provisional, reading
 from syncer.rules.family import Known, Told
-from syncer.store import calendars
+from syncer.store import calendars, registration
 from syncer.store.calendars import LinkDrop, LinkPut, NotePut, PageCommit
 from syncer.sync import names, sweep
 from syncer.sync.tools import Project, Tools
@@ -42,7 +42,9 @@ async def known_of_each(tools: Tools, asked: Sequence[tuple[CalendarKey, Sequenc
     links = await calendars.links_of_each(tools.database, wanted)
     masters = [(key, family.asks_for(events)) for key, events in asked]
     families = await calendars.families_of_each(tools.database, masters)
-    return [Known(found, *one) for found, one in zip(links, families, strict=True)]
+    gone = [(key, provisional.tombstones(events, found)) for (key, events), found in zip(asked, links, strict=True)]
+    expected = await registration.expected_of_each(tools.database, gone)
+    return [Known(found, *one, meetings) for found, one, meetings in zip(links, families, expected, strict=True)]
 
 
 def _ids(events: Sequence[Event]) -> list[str]:

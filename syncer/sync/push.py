@@ -52,8 +52,10 @@ async def push(tools: Tools, project: Project, what: Push) -> Came:
     Raises FencedOut or a StoreError; trouble at the provider or at Google becomes a row that is due again later.
     """
     tenant = project.tenants.get(what.tenant_id)
+    if tenant is None or what.tenant_id in project.unlisted:
+        return Came()
     found = await conferences.one(tools.database, what.tenant_id, what.conference_id)
-    if tenant is None or found is None:
+    if found is None:
         return Came()
     conference, links = found
     desk = Desk(tools, project, tenant, conference, conference.failures, Came())
@@ -218,18 +220,9 @@ async def _not_done(desk: Desk, outcome: Gone | Stale | Rejected | Retry, *, dur
             await desk.settle(desk.conference, *([told] if is_news else []), reason=reason)
             desk.came.stuck = f"refused, {during}: {kind}" if is_news else None
         case Retry():
-            await _try_later(desk, outcome, during=during)
+            await desk.try_later(outcome, during=during)
         case _:
             assert_never(outcome)
-
-
-async def _try_later(desk: Desk, retry: Retry, *, during: str) -> None:
-    """Has it tried again; held for a person once its provider has failed it for about a day."""
-    until = timing.held_until(desk.failures + 1, now=desk.tools.clock(), jitter=desk.tools.chance())
-    if until is None:
-        await desk.postpone(retry, during=during)
-    else:
-        await desk.hold(retry, until=until, during=during)
 
 
 async def _go_above(desk: Desk, revision: int) -> None:
@@ -253,6 +246,8 @@ async def _bury(desk: Desk) -> None:
     desk = desk.having(conference)
     if conference.state in (State.DELETED, State.GONE, State.DETACHED, State.WATCHED, State.HELD):
         await desk.settle(conference, reason=conference.reason)
+    elif conference.is_expected:
+        await desk.settle(conference)  # its vendor said which event is to refer to it, and nobody has read that yet
     elif conference.was_detached:
         await _detach(desk, "one of its events was lost to changed matchers, and may still be there")
     elif conference.delete_after is None and conference.wanted_version == conference.applied_version:

@@ -120,7 +120,8 @@ class Roster:
         if slot in self._whole:
             return None
         place = self._places[slot].decode().replace("?", _BETWEEN, 1)
-        return Look(place, self._whose[slot], _text(self._tokens[slot]), None, None)
+        token = _text(self._tokens[slot])
+        return Look(place, self._whose[slot], token, None, None, False, self._tenant_ids[slot])
 
     def put(self, calendar: Calendar, *, is_whole: bool = False) -> int:
         """Take over a calendar as it stands; gives its slot. is_whole: not steady, whatever its cursor says."""

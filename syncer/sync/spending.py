@@ -3,16 +3,18 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 
 from syncer.clients.google.metering import Metered
+from syncer.durations import Durations
 from syncer.model.budget import Lane, Limits, Spend
-from syncer.model.errors import Throttled
+from syncer.model.errors import Unsent
 from syncer.rules import refresh
 from syncer.rules.budget import LEFT_OF_USER, MINUTE_SECONDS, Budget
 from syncer.rules.refresh import Means
+from syncer.rules.shares import Shares
 from syncer.sync.tenure import Tenure
 
 # The longest that one request waits here; what it belongs to comes again later.
@@ -25,8 +27,10 @@ _URGENT_SECONDS = 600.0
 
 
 class Spending:
-    """One project's budget while this worker serves it. waits: how often something had to wait for room.
+    """One project's budget while this worker serves it.
 
+    waits: how often something had to wait for room. waited: how long, which outlives the project where it is shared.
+    shares: what its tenants may ask.
     cycle_seconds: between two looks by the clock at a calendar, at least.
     """
 
@@ -34,6 +38,8 @@ class Spending:
         self, limits: Limits, spent: Spend | None, tenure: Tenure, *, today: date, cycle_seconds: float
     ) -> None:
         self.waits = 0
+        self.waited = Durations()
+        self.shares = Shares()
         self._cycle_seconds = cycle_seconds
         self._tenure = tenure
         self._is_reserved = asyncio.Event()
@@ -61,6 +67,10 @@ class Spending:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self.wait_seconds(lane, weight)):
                 await self._is_reserved.wait()
+
+    def rooms(self, lane: Lane) -> Mapping[int, int]:
+        """How many calendars may be handed out in this lane, of those tenants that have a limit of their own."""
+        return self.shares.rooms(lane, now=self._now())
 
     @property
     def leaves_users_room(self) -> bool:
@@ -142,36 +152,46 @@ class Purse:
         return self._spending.budget.most(self._lane, now=self._now())
 
     async def begin(self, requests: Sequence[Metered]) -> int:
-        """Waits, some seconds at most, until they may go out; gives their weight. Raises Throttled when there is no
+        """Waits, some seconds at most, until they may go out; gives their weight. Raises Unsent when there is no
         room for them.
         """
         weight = sum([request.weight for request in requests])
         if self._spending.is_over:
-            raise Throttled("Google", 0, "nothing was sent: the lease on the project has run out")
+            raise _unsent("the lease on the project has run out")
         if self._turn.locked() or self._spending.room(self._lane) < weight:
             await self._wait(min(weight, self.most()))
         self._spending.note(self._lane, weight)
         users = [(request.user, request.weight) for request in requests] if self._counts_users else []
         self._spending.budget.begin(weight, users, now=self._now())
+        if self._spending.shares:
+            self._spending.shares.begin(_by_tenant(requests), now=self._now())
         return weight
 
     async def _wait(self, weight: int) -> None:
         self._spending.waits += 1
+        began = self._now()
         try:
             async with asyncio.timeout(_PATIENCE_SECONDS), self._turn:
                 while self._spending.room(self._lane) < weight:
                     await self._spending.pass_time(self._lane, weight)
         except TimeoutError:
-            raise Throttled(
-                "Google", 0, "nothing was sent: the project's budget of requests is spent for now"
-            ) from None
+            raise _unsent("the project's requests are spent for now") from None
+        finally:
+            self._spending.waited.note(self._now() - began)
 
     def end(self, weight: int) -> None:
         """So much was answered, or given up."""
         self._spending.budget.end(weight, now=self._now())
 
     def crowded(self, requests: Sequence[Metered]) -> Sequence[int]:
-        """The places of those whose user has asked so much in the last minute that they must not go out now."""
+        """The places of those whose user or tenant has asked so much in the last minute that they must not go now."""
+        crowded = self._crowded_users(requests)
+        if self._spending.shares:
+            of_tenants = self._spending.shares.crowded(_by_tenant(requests), now=self._now())
+            return sorted({*crowded, *of_tenants})
+        return crowded
+
+    def _crowded_users(self, requests: Sequence[Metered]) -> Sequence[int]:
         if not self._counts_users:
             return ()
         asked = [(request.user, request.weight) for request in requests]
@@ -185,3 +205,11 @@ class Purse:
     def refused(self) -> None:
         """Google refused a request for the project's rate."""
         self._spending.budget.refused(now=self._now())
+
+
+def _by_tenant(requests: Sequence[Metered]) -> list[tuple[int, int]]:
+    return [(request.tenant_id, request.weight) for request in requests]
+
+
+def _unsent(reason: str) -> Unsent:
+    return Unsent("Google", 0, f"nothing was sent: {reason}", retry_after_seconds=_PATIENCE_SECONDS)

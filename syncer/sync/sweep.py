@@ -9,7 +9,7 @@ from msgspec import structs
 
 from syncer.clients.google.calendar import Answered, Failed, Look, Looked, look_at
 from syncer.model.calendar import Calendar, Page, Value
-from syncer.model.errors import FencedOut, StoreUnavailable, SyncerError
+from syncer.model.errors import FencedOut, StoreUnavailable, SyncerError, Unsent
 from syncer.rules import parse, reading, timing
 from syncer.store import calendars, roster
 from syncer.sync.tools import Project, Tools
@@ -116,7 +116,7 @@ async def _seen(tools: Tools, project: Project, one: _Asked, answer: Answered) -
     project.apart.discard(one.slot)
     match answer:
         case Failed(error, is_shared):
-            if is_shared and project.lost_in_a_row <= _LOST_APART:
+            if is_shared and project.lost_in_a_row <= _LOST_APART and not isinstance(error, Unsent):
                 project.apart.add(one.slot)
             return Trouble(one.slot, calendar, error, is_shared)
         case Looked(body):
@@ -161,13 +161,16 @@ async def setback(
 
     is_shared: with a whole batch, which says nothing of this calendar: it waits no longer for failing again and again.
 
-    Postgres being away is nobody's fault but ours: nothing is written then. Raises FencedOut.
+    Postgres being away is nobody's fault but ours, and what was not sent for want of room has not failed: nothing is
+    written then. Raises FencedOut.
     """
     if isinstance(error, FencedOut):
         raise error
     if project.tenure.is_over:
         raise FencedOut(f"Nothing is said of a calendar after the lease on its project has run out: {error}")
     now = tools.clock()
+    if isinstance(error, Unsent):
+        return timing.room_at(error.seconds, now=now, jitter=tools.chance())
     failures = max(calendar.failures, 1) if is_shared else calendar.failures + 1
     verdict = timing.after(error, failures=failures, now=now, jitter=tools.chance())
     if isinstance(error, StoreUnavailable):

@@ -1,7 +1,6 @@
 """What the corridor works with: the walls, a clock, chance; and one project while it is served."""
 
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Set
+from collections.abc import Callable, Collection, Iterable, Iterator, Set
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from itertools import islice
@@ -17,7 +16,11 @@ from syncer.model.errors import OutsideError
 from syncer.rules import reading
 from syncer.rules.schedule import Schedule
 from syncer.store.database import Database
+from syncer.store.notified import Mark
+from syncer.sync.calling import Calling
+from syncer.sync.long_reads import LongReads
 from syncer.sync.roster import Roster
+from syncer.sync.rungs import Rungs
 from syncer.sync.spending import Spending
 from syncer.sync.tenure import Tenure
 from syncer.sync.unannounced import Unannounced
@@ -42,11 +45,14 @@ class Clock:
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """Made once in `app`. chance: draws from [0, 1). zones: the IANA names that are known."""
+    """Made once in `app`. calling: lets calls to providers out. chance: draws from [0, 1). zones: the IANA names that
+    are known.
+    """
 
     database: Database
     google: GoogleCalendar
     providers: Providers
+    calling: Calling
     clock: Clock
     chance: Callable[[], float]
     zones: frozenset[str]
@@ -67,10 +73,11 @@ class Tools:
 
 @dataclass(frozen=True, slots=True)
 class Resting:
-    """Why something is not asked for again, and until when."""
+    """Why something is not asked for again, and until when. refusals: in a row."""
 
     error: OutsideError
     until: datetime
+    refusals: int = 1
 
 
 class Project:
@@ -89,20 +96,21 @@ class Project:
     def __init__(self, tenure: Tenure, cycle_seconds: float, spending: Spending) -> None:
         self.tenure = tenure
         self.spending = spending
-        self.schedule = Schedule(cycle_seconds)
         self.calendars = Roster()
+        self.schedule = Schedule(cycle_seconds, tenant_of=self.calendars.tenant_id, weight_of=self._weight_of)
         self.tenants: dict[int, Tenant] = {}
         self.apart: set[int] = set()
         self.alone: set[int] = set()
         self.resting: dict[tuple[str, str | None], Resting] = {}
         self.rests_until: datetime | None = None
         self.lost_in_a_row = 0
-        self.long_reads: deque[int] = deque()
+        self.long_reads = LongReads(self.calendars.tenant_id, self._weight_of)
         self.left_blocks: dict[int, set[tuple[CalendarKey, str]]] = {}
+        self.rungs = Rungs()
         self.unlisted: set[int] = set()
         self.since = 0
         self.revision = 0
-        self.marks: dict[int, int] = {}
+        self.marks: dict[int, Mark] = {}
         self.marks_read_at = float("-inf")
         self.unannounced = Unannounced()
         self._tools: dict[Lane, Tools] = {}
@@ -119,12 +127,18 @@ class Project:
             metered = self._tools[lane] = replace(tools, google=tools.google.metered(self.spending.purse(lane)))
         return metered
 
+    @property
+    def listed(self) -> Set[int]:
+        """The tenants all of whose calendars are known. Of the others' meetings nothing can be decided yet."""
+        return self.tenants.keys() - self.unlisted
+
     def keep_tenants(self, tenants: dict[int, Tenant]) -> Iterator[None]:
         """Take over what the rows say of tenants, at once; what follows for their calendars, in steps.
 
         Calendars of others go, and those whose pin moved are read anew. Between two steps others may go on.
         """
         before, self.tenants = self.tenants, tenants
+        self.spending.shares.keep({one.tenant_id: one.per_minute for one in tenants.values() if one.per_minute})
         self.unlisted = (self.unlisted | tenants.keys() - before.keys()) & tenants.keys()
         return self._follow_tenants(before)
 
@@ -175,7 +189,8 @@ class Project:
     def _add(self, calendar: Calendar, now: datetime, *, is_restart: bool) -> int:
         slot = self._put(calendar)
         # After a restart all calendars are new to us: each waits for its turn, or they would storm.
-        is_urgent = not is_restart or calendar.cursor.sync_token is None
+        is_unread = calendar.cursor.sync_token is None or calendar.cursor.page_token is not None
+        is_urgent = is_unread or not is_restart
         self.schedule.keep(slot, calendar.key, now, is_urgent=is_urgent)
         if calendar.next_look_at is not None and calendar.next_look_at > now:
             self.schedule.postpone(slot, calendar.next_look_at)
@@ -243,7 +258,7 @@ class Project:
         if slot is not None:
             self.schedule.postpone(slot, until)
 
-    def notified(self, key: CalendarKey, now: datetime, mark: int | None = None) -> bool:
+    def notified(self, key: CalendarKey, now: datetime, mark: Mark | None = None) -> bool:
         """Somebody told that the calendar changed; says whether that is news.
 
         mark: of the row that says so; it can go once a look that begins later has ended well.
@@ -254,14 +269,57 @@ class Project:
         if mark is not None:
             self.marks[slot] = mark
             self.unannounced.forget(slot)
-        is_failing = self.calendars.look(slot) is None and self.calendars.at(slot).failures > 0
+        is_failing = self.is_failing(slot)
         self.schedule.notified(slot, now, is_failing=is_failing)
+        self.long_reads.hurry(slot)
         return not is_failing
 
     def answered(self) -> list[tuple[CalendarKey, int]]:
         """The marks that can go; each is given once."""
         slots = [slot for slot in self.schedule.answered() if slot in self.marks]
-        return [(self.calendars.key(slot), self.marks.pop(slot)) for slot in slots]
+        return [(self.calendars.key(slot), self.marks.pop(slot).number) for slot in slots]
+
+    def is_failing(self, slot: int) -> bool:
+        """Its last look or pull failed."""
+        return self.calendars.look(slot) is None and self.calendars.at(slot).failures > 0
+
+    def told_at(self, slot: int) -> datetime | None:
+        """When a message last told of the calendar, None where none did or a look has answered it."""
+        mark = self.marks.get(slot)
+        return mark.at if mark is not None else None
+
+    def due(self, now: datetime, limit: int) -> list[int]:
+        """Up to `limit` calendars to look at by the clock: each is to be `swept` or `read_long` then."""
+        return self._handed_out(self.schedule.due(now, limit, self.spending.rooms(Lane.REFRESH)))
+
+    def told(self, now: datetime, limit: int) -> list[int]:
+        """The same of those that were told of."""
+        return self._handed_out(self.schedule.told(now, limit, self.spending.rooms(Lane.URGENT)))
+
+    def read_long(self, slots: Collection[int]) -> None:
+        """These were handed out, and wait now for a long read."""
+        self.swept(slots)
+        self.long_reads.add(slots, self.schedule.is_told)
+
+    def next_long_reads(self, limit: int) -> list[int]:
+        """Some that wait for a long read; each is to be `swept` then."""
+        return self._handed_out(self.long_reads.take(limit, self.spending.rooms(self.long_reads.lane)))
+
+    def swept(self, slots: Iterable[int]) -> None:
+        """These were looked at, or will not be after all."""
+        self.spending.shares.take_back(map(self.calendars.tenant_id, slots))
+
+    def lane(self, slots: Iterable[int], otherwise: Lane) -> Lane:
+        """What work on these is to the budget: whatever they wait for, what was told of is urgent."""
+        return Lane.URGENT if all(map(self.schedule.is_told, slots)) else otherwise
+
+    def _handed_out(self, slots: list[int]) -> list[int]:
+        self.spending.shares.hand_out(map(self.calendars.tenant_id, slots))
+        return slots
+
+    def _weight_of(self, tenant_id: int) -> int:
+        tenant = self.tenants.get(tenant_id)
+        return tenant.weight if tenant is not None else 1
 
     def give_back(self, slots: Iterable[int], until: datetime) -> None:
         """Calendars that were handed out are due at `until`, if nothing was said of them since."""
@@ -312,7 +370,8 @@ class Project:
     def looked_everywhere(self, tenant_id: int, since: datetime) -> bool:
         """Each calendar of the tenant was looked at, by a look that began after this instant."""
         at = since.timestamp()
-        return all(self.schedule.looked_at(slot) > at for slot in self.calendars.slots_of(tenant_id))
+        slots = self.calendars.slots_of(tenant_id)
+        return tenant_id not in self.unlisted and all(self.schedule.looked_at(slot) > at for slot in slots)
 
 
 def _is_same_read(known: Calendar, row: Calendar) -> bool:

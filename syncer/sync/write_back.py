@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from syncer.clients.google.calendar import Patch
 from syncer.model.calendar import Calendar, Event, Link, Value
-from syncer.model.conference import Meeting, Retry
+from syncer.model.conference import Meeting, NoRoom, Retry
 from syncer.model.errors import (
     AccessDenied,
     AlreadyGone,
@@ -19,12 +19,14 @@ from syncer.model.errors import (
     Refused,
     Unreachable,
     Unreadable,
+    Unsent,
     UseLimit,
 )
 from syncer.rules import compose, decide, match, parse, timing
 from syncer.store import conferences
 from syncer.store.conferences import Told, WroteBack
 from syncer.sync.desk import Desk
+from syncer.sync.rungs import Way
 from syncer.sync.tools import Resting
 
 _ATTEMPTS = 5
@@ -88,7 +90,8 @@ async def write_back(desk: Desk, links: Sequence[Link]) -> None:
 async def _tried(desk: Desk, attempt: _Try) -> OutsideError | OperatorError | None:
     """Writes back to one event; gives the trouble there was, which is no reason to leave out the others.
 
-    A user who has reached a limit of use rests, whichever conference they are to write for: each try would prolong it.
+    A user who has reached a limit of use rests, whichever conference they are to write for, and longer each time, up to
+    some hours: each try would prolong it.
     """
     whose = (attempt.calendar.credential, attempt.calendar.subject)
     resting = desk.project.resting.get(whose)
@@ -98,11 +101,13 @@ async def _tried(desk: Desk, attempt: _Try) -> OutsideError | OperatorError | No
         await _write_back_one(desk, attempt)
     except UseLimit as error:
         now = desk.tools.clock()
-        verdict = timing.after(error, failures=1, now=now, jitter=desk.tools.chance())
-        desk.project.resting[whose] = Resting(error, verdict.at)
+        refusals = resting.refusals + 1 if resting is not None else 1
+        verdict = timing.after(error, failures=refusals, now=now, jitter=desk.tools.chance())
+        desk.project.resting[whose] = Resting(error, verdict.at, refusals)
         return error
     except (OutsideError, OperatorError) as error:
         return error
+    desk.project.resting.pop(whose, None)
     return None
 
 
@@ -110,11 +115,17 @@ async def _put_off(desk: Desk, troubles: Sequence[_Trouble]) -> None:
     """What passes is tried again soon; what somebody must mend, or what takes hours, comes with a reading back.
 
     A refused event is tried again at growing distances, for nothing but a try tells that a permission is back. It costs
-    none of the day's write-backs.
+    none of the day's write-backs. What was not sent for want of room waits for it.
     """
     passing = [one.error for one in troubles if desk.verdict(one.error).standing is not timing.Standing.PARKED]
-    if passing:
-        error = passing[-1]
+    failed = [error for error in passing if not isinstance(error, Unsent)]
+    unsent = [error for error in passing if isinstance(error, Unsent)]
+    if unsent and not failed:
+        full = NoRoom(unsent[-1].reason, unsent[-1].seconds)
+        await desk.wait_for_room(full, during=_DURING, is_touched=True)
+    elif failed:
+        error = failed[-1]
+        desk.came.errors.append(error)
         asked = error.retry_after_seconds if isinstance(error, OutsideError) else None
         await desk.postpone(Retry(str(error), asked), during=_DURING, is_touched=True)
     else:
@@ -157,10 +168,25 @@ async def _record_failed(desk: Desk, attempt: _Try) -> None:
 
 
 def _next_patch(desk: Desk, attempt: _Try) -> compose.Patch | None:
+    """The best way that has not failed; one that others' events do not take comes last."""
+    now, last = desk.tools.clock(), None
     for patch in compose.patches(attempt.link, attempt.meeting, desk.tenant.policy.ladder):
         if patch.rung not in attempt.failed_rungs:
-            return patch
-    return None
+            if not desk.project.rungs.is_hopeless(_way(desk, attempt, patch.rung), now):
+                return patch
+            last = last or patch
+    return last
+
+
+def _way(desk: Desk, attempt: _Try, rung: str) -> Way:
+    solution = attempt.link.event.solution
+    return desk.tenant.tenant_id, solution.name if solution is not None else None, rung
+
+
+def _learn(desk: Desk, attempt: _Try, rung: str) -> None:
+    desk.project.rungs.worked(_way(desk, attempt, rung))
+    for failed in attempt.failed_rungs:
+        desk.project.rungs.refused(_way(desk, attempt, failed), desk.tools.clock())
 
 
 async def _patch(desk: Desk, attempt: _Try, patch: compose.Patch) -> tuple[_Step, _Try]:
@@ -195,6 +221,7 @@ async def _patch(desk: Desk, attempt: _Try, patch: compose.Patch) -> tuple[_Step
     if attempt.failed_rungs:
         detail["refused"] = sorted(attempt.failed_rungs)
     told = Told("wrote_back", detail, link.key, link.event_id)
+    _learn(desk, attempt, patch.rung)
     await _record(desk, attempt, read, told, rung=patch.rung)
     return _Step.DONE, attempt
 

@@ -65,7 +65,9 @@ class Round:
         blows += f" ({self.on_holders} times with the lease)"
         counts = f"{len(self.verdict.standings)} meetings, {self.edits} edits, {blows}, {self.epochs} leases"
         word = "right" if self.is_right else "NOT RIGHT"
-        return f"seed {self.seed}: {word}; {counts}, {self.seconds:.0f} s (make chaos ROUNDS=1 FIRST={self.seed})"
+        return (
+            f"seed {self.seed}: {word}; {counts}, {self.seconds:.0f} s (make chaos KILLS=0 ROUNDS=1 FIRST={self.seed})"
+        )
 
     def faults(self) -> list[str]:
         """What is not right, a sentence each, and where the workers' logs are."""

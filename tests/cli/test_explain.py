@@ -131,6 +131,19 @@ def test_a_push_that_waits_is_explained(a_read_calendar: str, rows: Rows, termin
     assert "Meeting 82 waits for its push; the outcome of its last call is unknown" in text
 
 
+def test_a_push_that_waits_for_its_providers_limit_is_explained(
+    a_read_calendar: str, rows: Rows, terminal: Terminal
+) -> None:
+    spent = "updating the meeting: what the provider grants, 1 update a day, is used up for now"
+    conference(rows, "81", wanted_version=2, reason=spent)
+    rows.run("UPDATE syncer.conference SET next_try_at = syncer.clock() + interval '10 minutes'")
+    told = explained(terminal)
+    assert f"Meeting 81 waits for its push ({spent}); it is tried again at" in " ".join(told.split())
+    shown = terminal("conference", "show", "acme", "81").out
+    assert "waits for room" in shown
+    assert "1 update a day" in shown
+
+
 def test_notes_are_told_by_kind(a_read_calendar: str, rows: Rows, terminal: Terminal) -> None:
     for kind in ("set_aside", "guest"):
         rows.run(

@@ -1,5 +1,7 @@
 """`tenant set` changes what is given and nothing else, says what that means, and refuses what cannot be."""
 
+from dataclasses import replace
+
 import pytest
 
 from syncer.store import tenants
@@ -34,6 +36,15 @@ def tenant(terminal: Terminal) -> dict[str, object]:
             id="credential",
         ),
         pytest.param(("--subject", "admin@x.test"), "subject", {"subject": "admin@x.test"}, "on behalf", id="subject"),
+        pytest.param(("--per-minute", "300"), "requests a minute", {"per_minute": 300}, "", id="requests a minute"),
+        pytest.param(("--weight", "5"), "weight", {"weight": 5}, "", id="weight"),
+        pytest.param(
+            ("--provider-limit", "10/second", "--provider-limit", "100/day/organizer"),
+            "provider limits",
+            {"provider_limits": ["10/second", "100/day/organizer"]},
+            "",
+            id="provider's limits",
+        ),
         pytest.param(
             ("--provider-url", "https://new.test/hook"),
             "provider settings",
@@ -63,6 +74,40 @@ def test_what_is_given_changes_and_nothing_else(
     assert (answer.code, f"{name} changed" in answer.out, meaning in answer.out) == (0, True, True)
     assert tenant(terminal) == before | shown
     assert terminal("tenant", "set", "acme", *options, "--json").document["changed"] == []
+
+
+def test_limits_go(a_calendar: str, terminal: Terminal) -> None:
+    before = tenant(terminal)
+    terminal("tenant", "set", "acme", "--per-minute", "9", "--provider-limit", "1/day")
+    answer = terminal("tenant", "set", "acme", "--per-minute", "0", "--provider-limit", "none", "--json")
+    assert answer.document["changed"] == ["requests a minute", "provider limits"]
+    assert tenant(terminal) == before
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (("--weight", "0"), "A tenant's weight is between 1 and 100."),
+        (("--per-minute", "-1"), "A tenant's requests a minute are a count from 1 to 2147483647."),
+        (("--per-minute", "2147483648"), "A tenant's requests a minute are a count from 1 to 2147483647."),
+        (("--provider-limit", "10/week"), "takes a count and a period, such as 10/second"),
+    ],
+)
+def test_a_limit_that_cannot_be_is_refused_with_a_sentence(
+    a_calendar: str, terminal: Terminal, options: tuple[str, ...], sentence: str
+) -> None:
+    before = tenant(terminal)
+    answer = terminal("tenant", "set", "acme", *options)
+    assert (answer.code, sentence in answer.err) == (2, True)
+    assert tenant(terminal) == before
+
+
+def test_a_tenant_that_joins_an_account_loosens_none_of_its_limits(
+    a_calendar: str, terminal: Terminal, rows: Rows
+) -> None:
+    terminal("tenant", "set", "acme", "--provider-limit", "10/second")
+    rows.stored(lambda database: tenants.add_tenant(database, replace(acme("other"), provider_limits=("5/minute",))))
+    assert tenant(terminal)["provider_limits"] == ["10/second", "5/minute"]
 
 
 def test_a_subject_goes(a_calendar: str, terminal: Terminal) -> None:

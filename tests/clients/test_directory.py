@@ -119,9 +119,11 @@ async def test_an_account_that_cannot_be_used_waits_for_the_operator(providers: 
 
 _PICKY = """
 from syncer.clients.providers.base import Unauthorized
-from syncer.model.conference import Gone
+from syncer.model.conference import Capabilities, Gone
 
 class Made:
+    capabilities = Capabilities(fields=(), update_returns_meeting=False, has_idempotency=True)
+
     def __init__(self, setup):
         self.secret = setup.secret.reveal()
 

@@ -90,10 +90,23 @@ def test_each_lane_leaves_room_for_those_above_it(lane: Lane, room: int) -> None
 
 def test_a_user_has_a_quarter_of_what_one_may_ask() -> None:
     budget = reserved()
-    used(budget, 13, 0.0)
-    requests = [("ana", 2), ("ana", 3), ("bo", 3)]
-    assert budget.crowded(requests, now=1.0) == [1]
-    assert budget.crowded(requests, now=120.0) == []
+    used(budget, 14, 0.0)
+    assert budget.crowded([("ana", 1), ("bo", 1)], now=1.0) == []
+    used(budget, 1, 1.0)
+    assert budget.crowded([("ana", 1), ("bo", 1)], now=2.0) == [0]
+
+
+def test_writes_leave_a_user_room_for_looks() -> None:
+    budget = reserved()
+    used(budget, 8, 0.0)
+    assert budget.crowded([("ana", 3), ("ana", 1), ("bo", 3)], now=1.0) == [0]
+
+
+def test_a_users_requests_count_for_a_minute_and_hardly_longer() -> None:
+    budget = reserved()
+    used(budget, 15, 9.0)
+    assert budget.crowded([("ana", 1)], now=69.0) == [0]
+    assert budget.crowded([("ana", 1)], now=80.0) == []
 
 
 def test_a_heavy_request_goes_where_the_limit_is_smaller_than_it() -> None:

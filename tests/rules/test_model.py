@@ -84,6 +84,7 @@ REMEDIES = {
     errors.Unreachable: Remedy.AGAIN,
     errors.Unwatchable: Remedy.LEAVE,
     errors.Throttled: Remedy.WAIT,
+    errors.Unsent: Remedy.WAIT,
     errors.DaySpent: Remedy.STOP,
     errors.UseLimit: Remedy.PARK,
     errors.TokenRefused: Remedy.AGAIN,

@@ -1,78 +1,27 @@
 """What Google tells is kept once it is answered; whatever else comes gets one answer and changes nothing."""
 
 import asyncio
-import hashlib
 import json
-import os
 import re
 import signal
-import subprocess
-import sys
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import aiohttp
 import pytest
 
-from syncer.run.listening import Address, Limits
+from syncer.run.listening import Limits
 from syncer.run.notifications import PATH
 from syncer.run.receiver import Receiver
-from tests.cli.process import environment, started
+from tests.cli.process import started
+from tests.run.killed import TOKEN, Sender, marks, open_channels, unkept
 from tests.run.test_receiver import address_of
 from tests.run.told import ANYWHERE
 from tests.run.worker import SECONDS, variables
 from tests.sync.stage import Acted
-
-MARKS = "SELECT calendar_id, mark FROM syncer.notified ORDER BY calendar_id"
-TOKEN = "t" * 43
-CHANNELS = """
-INSERT INTO syncer.channel (channel_id, tenant_id, calendar_id, secret_hash, address, credential, state, expires_at)
-SELECT gen_random_uuid(), tenant_id, calendar_id, $1, 'https://sync.example.org/', 'file:x', 'open',
-       syncer.clock() + interval '1 day'
-FROM syncer.calendar
-RETURNING channel_id, calendar_id
-"""
-
-
-@dataclass(frozen=True)
-class Sender:
-    """Google, as far as a receiver sees it. channels: channel ids by calendar id."""
-
-    address: Address
-    session: aiohttp.ClientSession
-    channels: dict[int, UUID]
-    receiver: Receiver | None = None
-
-    @property
-    def url(self) -> str:
-        return f"http://{self.address}{PATH}"
-
-    @property
-    def first(self) -> UUID:
-        return next(iter(self.channels.values()))
-
-    async def send(self, channel_id: object = None, token: str | None = TOKEN, **more: str) -> int:
-        """One message; gives the status of its answer."""
-        return (await self.answered(channel_id, token, **more))[0]
-
-    async def answered(self, channel_id: object = None, token: str | None = TOKEN, **more: str) -> tuple[int, bytes]:
-        headers = {
-            "X-Goog-Channel-ID": str(channel_id or self.first),
-            "X-Goog-Message-Number": "7",
-            "X-Goog-Resource-ID": "resource",
-            "X-Goog-Resource-State": "exists",
-            "X-Goog-Resource-URI": "https://www.googleapis.com/calendar/v3/calendars/x/events?alt=json",
-            **more,
-        }
-        if token is not None:
-            headers["X-Goog-Channel-Token"] = token
-        async with self.session.post(self.url, headers=headers) as response:
-            return response.status, await response.read()
 
 
 @pytest.fixture
@@ -82,12 +31,6 @@ async def session() -> AsyncIterator[aiohttp.ClientSession]:
         yield made
 
 
-async def open_channels(stage: Acted) -> dict[int, UUID]:
-    """A channel for each calendar, all with one secret."""
-    rows = await stage.tools.database.fetch(CHANNELS, hashlib.sha256(TOKEN.encode()).digest())
-    return {row["calendar_id"]: row["channel_id"] for row in rows}
-
-
 @pytest.fixture
 async def google(stage: Acted, session: aiohttp.ClientSession) -> AsyncIterator[Sender]:
     """Sends to a receiver that knows a channel for each of the stage's calendars."""
@@ -95,10 +38,6 @@ async def google(stage: Acted, session: aiohttp.ClientSession) -> AsyncIterator[
     async with receiver.listening(ANYWHERE) as address:
         assert address is not None
         yield Sender(address, session, await open_channels(stage), receiver)
-
-
-async def marks(stage: Acted) -> dict[int, int]:
-    return {row["calendar_id"]: row["mark"] for row in await stage.tools.database.fetch(MARKS)}
 
 
 async def test_a_message_is_answered_once_its_mark_is_there(stage: Acted, google: Sender) -> None:
@@ -229,69 +168,10 @@ PAGE = Path(__file__).parents[2] / "docs" / "notifications.md"
 ROUNDS = 100
 
 
-@dataclass(frozen=True)
-class Killed:
-    """Receivers, one after another, each of them killed."""
-
-    parent: "subprocess.Popen[str]"
-
-    def started(self) -> tuple[int, Address]:
-        """The id of the next one, and where it takes calls."""
-        assert self.parent.stdin is not None
-        assert self.parent.stdout is not None
-        assert self.parent.stderr is not None
-        self.parent.stdin.write("\n")
-        self.parent.stdin.flush()
-        number = int(self.parent.stdout.readline())
-        for line in self.parent.stderr:
-            found = re.search(r"http://([\d.:]+)", line)
-            address = Address.of(found[1]) if found else None
-            if address is not None:
-                return number, address
-        raise AssertionError("It takes no calls.")
-
-
-@contextmanager
-def killed(stage: Acted) -> Iterator[Killed]:
-    own = variables(stage) | {"SYNCER_LISTEN": "127.0.0.1:0"}
-    with subprocess.Popen(
-        [sys.executable, "-m", "tests.run.forked"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=environment(**own),
-    ) as parent:
-        yield Killed(parent)
-        assert parent.stdin is not None
-        parent.stdin.close()
-        parent.wait(SECONDS)
-
-
 async def test_a_receiver_that_is_killed_after_any_answer_has_kept_what_it_answered(
     stage: Acted, session: aiohttp.ClientSession
 ) -> None:
-    channels = await open_channels(stage)
-    several = list(channels.values())
-    with killed(stage) as receivers:
-        for number in range(ROUNDS):
-            await stage.tools.database.run("DELETE FROM syncer.notified")
-            process, address = await asyncio.to_thread(receivers.started)
-            google, kept = Sender(address, session, channels), set[UUID]()
-
-            async def tell(channel_id: UUID, google: Sender, kept: set[UUID], process: int) -> None:
-                try:
-                    if await google.send(channel_id) == 204:
-                        kept.add(channel_id)
-                        os.kill(process, signal.SIGKILL)
-                except (aiohttp.ClientError, OSError):
-                    return
-
-            told = several[: 1 + number % len(several)]
-            await asyncio.gather(*(tell(channel_id, google, kept, process) for channel_id in told))
-            found = set(await marks(stage))
-            assert kept
-            assert {calendar_id for calendar_id, channel_id in channels.items() if channel_id in kept} <= found
+    assert await unkept(stage, session, ROUNDS) == []
 
 
 async def test_a_receiver_needs_no_more_rights_than_the_page_says(

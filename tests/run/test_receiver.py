@@ -204,7 +204,7 @@ async def test_a_signed_call_of_a_wrong_shape_is_told_what_is_wrong(line: Line, 
 
 
 @pytest.mark.parametrize(
-    ("method", "path", "status"), [("GET", PATH, 405), ("POST", "/v1/conferences", 404), ("GET", "/", 404)]
+    ("method", "path", "status"), [("GET", PATH, 405), ("POST", "/v1/conference", 404), ("GET", "/", 404)]
 )
 async def test_what_is_not_there_is_a_problem_too(line: Line, method: str, path: str, status: int) -> None:
     reply = await line.ask(method, url=f"http://{line.address}{path}")

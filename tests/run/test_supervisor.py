@@ -1,6 +1,5 @@
 """A worker keeps its lease while it lists, and no crowd of pushes or first reads holds up the others."""
 
-import asyncio
 from datetime import timedelta
 
 from syncer.run.room import Room
@@ -65,26 +64,32 @@ async def test_a_crowd_of_pushes_is_left_in_its_rows_and_found_again(stage: Acte
 
 def test_room_is_found_again_when_half_of_it_is_free() -> None:
     room = Room(16)
-    assert [room.enter(1) for _ in range(201)] == [True] * 200 + [False]
-    assert room.enter(2)
+    assert [room.enter(1, 7) for _ in range(201)] == [True] * 200 + [False]
+    assert room.enter(2, 7)
     for _ in range(99):
-        room.leave(1)
+        room.leave(1, 7)
     assert not room.bell.is_set()
-    room.leave(1)
+    room.leave(1, 7)
     assert room.bell.is_set()
 
 
 def test_an_account_has_work_for_its_places_however_crowded_the_others_are() -> None:
     room = Room(16)
     for account_id in range(50):
-        while room.enter(account_id):
+        while room.enter(account_id, 7):
             pass
-    assert [room.enter(99) for _ in range(17)] == [True] * 16 + [False]
+    assert [room.enter(99, 7) for _ in range(17)] == [True] * 16 + [False]
 
 
 def test_a_bell_is_not_needed_where_nobody_was_turned_away() -> None:
     room = Room(16)
-    assert room.enter(1)
-    room.leave(1)
-    assert isinstance(room.place_at(1), asyncio.Semaphore)
+    assert room.enter(1, 7)
+    room.leave(1, 7)
     assert not room.bell.is_set()
+
+
+def test_a_tenant_finds_room_however_much_another_of_its_account_has_waiting() -> None:
+    room = Room(16)
+    while room.enter(1, 7):
+        pass
+    assert [room.enter(1, 8) for _ in range(5)] == [True] * 4 + [False]

@@ -46,9 +46,9 @@ async def a_worker(stage: Acted, **settings: Any) -> AsyncIterator[Worker]:
             bells.cancel.set()
 
 
-async def until(holds: Callable[[], Awaitable[bool]]) -> None:
+async def until(holds: Callable[[], Awaitable[bool]], *, seconds: float = SECONDS) -> None:
     """Waits until it holds; fails when that takes too long."""
-    deadline = asyncio.get_running_loop().time() + SECONDS
+    deadline = asyncio.get_running_loop().time() + seconds
     while asyncio.get_running_loop().time() < deadline:
         if await holds():
             return
@@ -56,13 +56,13 @@ async def until(holds: Callable[[], Awaitable[bool]]) -> None:
     raise AssertionError("It has not come about.")
 
 
-async def until_titled(stage: Acted, booked: Booked, title: str) -> None:
+async def until_titled(stage: Acted, booked: Booked, title: str, *, seconds: float = SECONDS) -> None:
     """Waits until a meeting is called so."""
 
     async def holds() -> bool:
         return bool((await stage.meeting(booked))["title"] == title)
 
-    await until(holds)
+    await until(holds, seconds=seconds)
 
 
 async def until_row(stage: Acted, sql: str) -> None:

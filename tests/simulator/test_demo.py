@@ -193,7 +193,8 @@ def test_every_kind_of_fault_that_a_simulator_knows_strikes_in_a_demo_and_has_wo
     assert set(demo_kinds.CHANGES) == {mishap.value for mishap in vendor_changes.Mishap}
     names = (demo_kinds.GOOGLE, demo_kinds.QUOTAS, demo_kinds.VENDOR, demo_kinds.CHANGES)
     struck = {name for kinds in names for name in kinds.values()}
-    assert spoken == {*struck, *demo_kinds.ACCESS, demo_kinds.HEAVY_PATCH, demo_kinds.KILLED}
+    messages = {demo_kinds.MESSAGE_LOST, demo_kinds.MESSAGE_DOUBLED}
+    assert spoken == {*struck, *demo_kinds.ACCESS, *messages, demo_kinds.HEAVY_PATCH, demo_kinds.KILLED}
 
 
 async def test_where_a_worker_takes_calls_is_known_anew_after_each_start(tmp_path: Path) -> None:
@@ -421,7 +422,11 @@ def test_every_meeting_follows_and_nothing_stays_behind(
     assert (code, told["converged"], told["unsettled"], told["missing"]) == (0, True, None, [])
     assert told["held"] == told["released"] >= 25
     assert told["conflicts_412"] > 0
-    names = {name for words in demo_kinds.SPOKEN.values() for name in words} - {demo_kinds.KILLED}
+    names = {name for words in demo_kinds.SPOKEN.values() for name in words} - {
+        demo_kinds.KILLED,
+        demo_kinds.MESSAGE_LOST,
+        demo_kinds.MESSAGE_DOUBLED,
+    }
     assert names <= told["faults_by_kind"].keys()
     assert all(told["faults_by_kind"].values())
     for table in ("tenant", "project", "provider_account", "test_clock", "history"):

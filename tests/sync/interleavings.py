@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import pytest
 
+from syncer.clients.providers.base import OPEN, Gate
 from syncer.clients.providers.directory import Providers
 from syncer.model.conference import Change, Outcome
 from syncer.store import conferences
@@ -21,9 +22,9 @@ class Vendor:
         self.answer = answer
         self.calls: list[Change] = []
 
-    async def apply(self, tenant: Any, change: Change) -> Outcome:
+    async def apply(self, tenant: Any, change: Change, gate: Gate = OPEN) -> Outcome:
         self.calls.append(change)
-        outcome: Outcome = self.answer(change) or await self._real.apply(tenant, change)
+        outcome: Outcome = self.answer(change) or await self._real.apply(tenant, change, gate)
         return outcome
 
 

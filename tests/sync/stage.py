@@ -25,7 +25,7 @@ from syncer.simulator.clock import SimulatedClock
 from syncer.simulator.conferencing import ConferencingSimulator
 from syncer.simulator.google import GoogleSimulator
 from syncer.simulator.serve import serving
-from syncer.store import conferences, leases, tenants
+from syncer.store import calendars, conferences, leases, tenants
 from syncer.sync import listing, pull, push, sweep
 from syncer.sync.push import Push
 from syncer.sync.spending import Spending
@@ -195,7 +195,7 @@ class Acted:
         for _ in range(_ROUNDS):
             for key in due:
                 await push.push(self.tools, self.project, Push(*key))
-            due = await conferences.waiting(self.tools.database, self.project.tenants, limit=500, per_account=100)
+            due = await conferences.waiting(self.tools.database, self.project.listed, limit=500, per_account=100)
             if not due:
                 return
         raise AssertionError("There is always something left to push.")
@@ -203,7 +203,7 @@ class Acted:
     async def unread(self) -> list[tuple[int, int]]:
         """The live meetings that may be read back now, as (tenant, conference) ids."""
         before = self.tools.clock() + timedelta(days=1)
-        tenant_ids = self.project.tenants
+        tenant_ids = self.project.listed
         return await conferences.unread(self.tools.database, tenant_ids, before=before, limit=500, per_account=100)
 
     async def read_back(self) -> None:
@@ -222,10 +222,10 @@ class Acted:
         self.tools.clock.shift = await leases.clock_shift(self.tools.database)
         self.clock.shift = self.tools.clock.shift
 
-    async def restart(self) -> None:
-        """Another worker takes over from the rows; the old one knows nothing of it."""
+    async def restart(self, *, is_listed: bool = True) -> None:
+        """Another worker takes over from the rows; the old one knows nothing of it. is_listed: all of them by now."""
         await self.tools.database.run("UPDATE syncer.lease SET until = syncer.clock() - interval '1 second'")
-        self.project = await a_project(self.tools)
+        self.project = await a_project(self.tools, is_listed=is_listed)
 
     # What the rows say.
 
@@ -266,13 +266,17 @@ def meet(code: str = "abc-defg-hij") -> dict[str, Any]:
     return {"createRequest": {"requestId": code, "conferenceSolutionKey": {"type": "hangoutsMeet"}}}
 
 
-async def a_project(tools: Tools) -> Project:
-    """The only project, under a lease of a new owner, listed as the rows say."""
+async def a_project(tools: Tools, *, is_listed: bool = True) -> Project:
+    """The only project, under a lease of a new owner, listed as the rows say; or its tenants only, so far."""
     owner = uuid4()
     (lease,) = await leases.take(tools.database, owner, lease_seconds=LEASE_SECONDS, now=tools.clock())
     tenure = Tenure(lease, asyncio.get_running_loop().time() + LEASE_SECONDS)
     project = Project(tenure, 1.0, Spending(Limits(), None, tenure, today=tools.clock().date(), cycle_seconds=1.0))
-    await list_anew(tools, project)
+    if is_listed:
+        await list_anew(tools, project)
+    else:
+        known, _ = await calendars.tenants(tools.database, lease.project_id)
+        list(project.keep_tenants(known))
     return project
 
 
@@ -311,10 +315,15 @@ async def add_tenant(stage: Acted, slug: str, *google_ids: str, policy: Policy =
 
 @asynccontextmanager
 async def a_stage(
-    dsn: str, folder: Path, *, calendars: Sequence[str] = ACME, policy: Policy = POLICY
+    dsn: str,
+    folder: Path,
+    *,
+    calendars: Sequence[str] = ACME,
+    policy: Policy = POLICY,
+    watcher: Watcher | None = None,
 ) -> AsyncIterator[Acted]:
     """A tenant `acme` with these calendars, served by one worker; Cleo's calendar is there, and nobody's yet."""
-    clock, watcher = SimulatedClock(), Watcher(requests=True)
+    clock, watcher = SimulatedClock(), watcher or Watcher(requests=True)
     async with (
         serving(GoogleSimulator(clock, seed=1, witness=watcher).application()) as google_root,
         serving(ConferencingSimulator(clock, seed=1).application()) as vendor_root,

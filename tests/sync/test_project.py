@@ -55,3 +55,8 @@ def test_a_cursor_that_moved_is_not_set_back_by_a_listing() -> None:
     project.keep_cursor(KEY, Cursor(sync_token="s2"))
     project.keep_calendars([CALENDAR], NOW, is_restart=False)
     assert project.calendars[KEY].cursor.sync_token == "s2"
+
+
+def test_a_read_that_was_broken_off_goes_on_at_once_after_a_restart() -> None:
+    halfway = structs.replace(CALENDAR, cursor=Cursor(sync_token="s1", page_token="p2", is_full_read=False))
+    assert due(a_project(halfway)) == [KEY]

@@ -186,3 +186,14 @@ async def test_a_write_back_that_did_not_arrive_is_done_later(stage: Acted, book
     await stage.push()
     assert (await stage.told()).count("wrote_back") == 1
     assert "Passcode: 777" in (await stage.event(booked))["description"]
+
+
+async def test_a_way_that_a_tenants_events_do_not_take_is_not_tried_with_each_of_them(stage: Acted) -> None:
+    several = [await stage.book(f"Standup {number}") for number in range(6)]
+    await stage.follow()
+    for one in several:
+        await stage.change_meeting(one, passcode="777")
+        await stage.read_back()
+    shown = [(await stage.event(one))["description"] for one in several]
+    assert all("Passcode: 777" in text for text in shown)
+    assert len(await stage.requests("PATCH")) == 3 * 2 + 3

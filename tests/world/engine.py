@@ -14,13 +14,14 @@ import structlog.testing
 
 from syncer.simulator.people.faces import Turned
 from syncer.store import tenants
-from tests.world import law, moves, quiet, shrink, story
+from tests.world import law, moves, quiet, shrink, story, telling
 from tests.world.ground import Ground
 from tests.world.moves import Move
 from tests.world.quiet import Restless
 from tests.world.stage import Stage, staged
 
 _SECONDS = 900.0
+_MESSAGES_SECONDS, _POLL_SECONDS = 30.0, 0.005
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,18 +77,32 @@ async def _broken(stage: Stage, listed: Sequence[Move], log: Sequence[structlog.
 async def _judged(stage: Stage, log: Sequence[structlog.typing.EventDict]) -> list[str]:
     """The law: before anything is read back, then with what is held for a person, then once that is let through."""
     stage.note("judgement")
+    if unheeded := await _unheeded(stage):
+        return unheeded
     await quiet.rest(stage, reads_back=False)
     if early := await law.unjust(stage, await law.held(stage), are_read_back=False):
         return early
     await quiet.rest(stage)
     waiting = await law.held(stage)
     broken = law.broken(stage, await law.gathered(stage, log), waiting) + await law.unjust(stage, waiting)
+    if stage.telling is not None:
+        broken += await telling.orphans(stage.fetch, stage.town)
     if waiting and not broken:
         for place in stage.places:
             await tenants.release(stage.ground.database, place.tenant, place.calendar_id)
         await quiet.rest(stage)
         broken = await law.unjust(stage, frozenset())
     return broken
+
+
+async def _unheeded(stage: Stage) -> list[str]:
+    """What was told and is forgotten, once nothing is on its way, and before the clock finds it all the same."""
+    if stage.telling is None:
+        return []
+    async with asyncio.timeout(_MESSAGES_SECONDS):
+        while await stage.telling.waiting():  # noqa: ASYNC110 (nothing tells of it)
+            await asyncio.sleep(_POLL_SECONDS)
+    return list(await telling.unheeded(stage.fetch, stage.servers.google_diary()))
 
 
 def shortened(ground: Ground, outcome: Outcome, *, tries: int) -> Outcome:

@@ -12,8 +12,11 @@ from datetime import timedelta
 from importlib import resources
 from typing import Any, TypeVar, cast
 
+from syncer.clients.google.batch import Whose
 from syncer.clients.google.calendar import Answered, GoogleCalendar, Look, Patch
+from syncer.clients.google.channels import Ask, Granted
 from syncer.clients.google.metering import Meter
+from syncer.clients.providers.base import Gate as CallGate
 from syncer.clients.providers.directory import Providers
 from syncer.model.calendar import Calendar, Tenant
 from syncer.model.conference import Change, Outcome
@@ -163,6 +166,12 @@ class _Google:
     async def family(self, calendar: Calendar, ical_uid: str, page_token: str | None = None) -> bytes:
         return await self._gate.around("family", lambda: self._google.family(calendar, ical_uid, page_token))
 
+    async def watch(self, calendar: Calendar, ask: Ask) -> Granted:
+        return await self._gate.around("watch", lambda: self._google.watch(calendar, ask))
+
+    async def stop(self, channel_id: str, resource_id: str, whose: Whose) -> None:
+        return await self._gate.around("stop", lambda: self._google.stop(channel_id, resource_id, whose))
+
     async def patch(self, project_id: int, patch: Patch) -> bytes:
         return await self._gate.around("patch", lambda: self._google.patch(project_id, patch))
 
@@ -175,8 +184,8 @@ class _Vendors:
         self._providers = providers
         self._gate = gate
 
-    async def apply(self, tenant: Tenant, change: Change) -> Outcome:
-        return await self._gate.around(change.kind.value, lambda: self._providers.apply(tenant, change))
+    async def apply(self, tenant: Tenant, change: Change, gate: CallGate) -> Outcome:
+        return await self._gate.around(change.kind.value, lambda: self._providers.apply(tenant, change, gate))
 
     def __getattr__(self, name: str) -> Any:
         raise AttributeError(f"a world has no gate around Providers.{name}: give it one in {__name__}")

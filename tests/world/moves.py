@@ -15,8 +15,8 @@ from syncer.simulator.google import faults as google_faults
 from syncer.simulator.people import edits, script
 from syncer.simulator.people.edits import Person, now_ms
 from syncer.simulator.people.faces import calendar_path, event_path
-from syncer.simulator.people.record import CREATIONS, AnyKind, Kind, Place, Reference, SeriesKind, kinds_of
-from tests.world import quiet
+from syncer.simulator.people.record import CREATIONS, AnyKind, Json, Kind, Place, Reference, SeriesKind, kinds_of
+from tests.world import quiet, telling
 from tests.world.stage import GRACE, GUARD_CALENDAR, TURN, Stage, settle
 
 LEAST, MOST = 6, 22
@@ -297,8 +297,34 @@ def _shared(moves: Mapping[str, tuple[float, Act]], weight: float) -> dict[str, 
     return {name: (own * weight / total, act) for name, (own, act) in moves.items()}
 
 
+async def messages(stage: Stage, _: Move, *, ways: Json) -> None:
+    """Something becomes of Google's messages from now on, until all comes to rest."""
+    if stage.telling is not None:
+        await stage.telling.set(ways)
+
+
+async def receiver_goes(stage: Stage, _: Move) -> None:
+    """Nobody takes messages, until all comes to rest."""
+    if stage.telling is not None:
+        await stage.telling.go()
+
+
+async def receiver_comes(stage: Stage, _: Move) -> None:
+    """Messages are taken again."""
+    if stage.telling is not None:
+        await stage.telling.come(stage.settings)
+
+
 TABLE = _table()
 """Every move there is: its weight and what it does, by name."""
+_TOLD_POINTS = ("before watch", "after watch", "before ask", "after ask", "after open", "before stop", "after stop")
+TOLD: Mapping[str, Act] = {
+    **{name: partial(messages, ways=ways) for name, ways in telling.WAYS.items()},
+    **{f"to {point}": partial(go_to, point=point) for point in (*_TOLD_POINTS, "before forget", "after pages")},
+    "receiver goes": receiver_goes,
+    "receiver comes": receiver_comes,
+}
+"""Moves of worlds with notifications. They stand beside the table, so that the other worlds stay as they were."""
 
 
 _COMBINED: Sequence[Sequence[str]] = (
@@ -337,12 +363,22 @@ def drawn(seed: int) -> list[Move]:
     if chance.random() < _COMBINED_SHARE:
         row, seat, at = chance.choice(_COMBINED), chance.choice(seats), chance.randrange(count + 1)
         listed[at:at] = [Move(name, seat, chance.randrange(1000)) for name in row]
+    if telling.is_told(seed):
+        _add_told(listed, random.Random(f"telling moves:{seed}"), seats)
     return listed
+
+
+def _add_told(listed: list[Move], chance: random.Random, seats: Sequence[int]) -> None:
+    """Some of what becomes of messages, and edits that they are to tell of."""
+    for _ in range(chance.randint(2, 6)):
+        row = [chance.choice(list(TOLD)), chance.choice(("rename", "move_time", "create", "go on", "jump 3 hours"))]
+        at, seat = chance.randrange(len(listed) + 1), chance.choice(seats)
+        listed[at:at] = [Move(name, seat, chance.randrange(1000)) for name in row]
 
 
 async def make(stage: Stage, move: Move) -> None:
     """Have one move happen."""
-    _, act = TABLE[move.name]
+    act = TOLD[move.name] if move.name in TOLD else TABLE[move.name][1]
     await act(stage, move)
 
 
@@ -356,7 +392,7 @@ def heard(text: str) -> Sequence[Move]:
     found: list[Move] = []
     for part in filter(None, (part.strip() for part in text.split(";"))):
         match = _TEXT.fullmatch(part)
-        if match is None or match[1] not in TABLE:
+        if match is None or match[1] not in {*TABLE, *TOLD}:
             raise ValueError(f"{part!r} is no move: write NAME@SEAT#ROLL, with a name of {__name__}.TABLE.")
         found.append(Move(match[1], int(match[2]), int(match[3])))
     return found

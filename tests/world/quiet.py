@@ -60,6 +60,9 @@ async def _heal(stage: Stage) -> None:
         if place.calendar_id in stage.lost:
             await stage.share(place, "writer")
     stage.lost.clear()
+    if stage.telling is not None:
+        await stage.telling.set({})
+        await stage.telling.come(stage.settings)
     await wake(stage)
     stage.worker.gate.let_go()
     stage.worker.gate.open()
@@ -103,6 +106,7 @@ async def _round(stage: Stage, deadline: float, *, reads_back: bool) -> None:
             continue
         (pending,) = await stage.fetch(_PENDING, since, reads_back)
         asked_at = time.monotonic()
+        is_due = pending["is_due"] and not _waits_for_turns(stage, pending["what"])
         if pending["what"] is None and is_done:
             return
         if pending["what"] is None:
@@ -110,12 +114,17 @@ async def _round(stage: Stage, deadline: float, *, reads_back: bool) -> None:
             stage.worker.gate.is_reading_back = False
         if time.process_time() > deadline:
             raise Restless(f"There is still to be done after {_SECONDS:.0f} s of work: {pending['what'] or 'a look'}")
-        if pending["is_due"] and not stage.worker.is_at_work:
+        if is_due and not stage.worker.is_at_work:
             stage.worker.hurry()
         # Calendars are looked at all the time: that the worker is at work does not mean that it has anything to do.
-        calm_since = asked_at if pending["is_due"] else calm_since
-        if asked_at >= calm_since + _CALM_SECONDS or (not pending["is_due"] and not stage.worker.is_at_work):
+        calm_since = asked_at if is_due else calm_since
+        if asked_at >= calm_since + _CALM_SECONDS or (not is_due and not stage.worker.is_at_work):
             await _pass(stage, [at for at in (pending["next_at"], next_at) if at is not None])
+
+
+def _waits_for_turns(stage: Stage, pending: str) -> bool:
+    """Only looks are left, and calendars are looked at so rarely that time must pass until the next one."""
+    return stage.telling is not None and all(what.startswith("a look at ") for what in pending.split(", "))
 
 
 def _seen(stage: Stage, since: datetime) -> tuple[bool, datetime | None]:

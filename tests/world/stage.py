@@ -29,8 +29,10 @@ from syncer.simulator.serve import serving
 from syncer.store import tenants
 from syncer.store.tenants import NewCalendar, NewTenant
 from tests.simulator.watching import Watcher
+from tests.world import telling as tellings
 from tests.world import worker as workers
 from tests.world.ground import Ground
+from tests.world.telling import Telling
 from tests.world.worker import Worker
 
 TENANTS, CALENDARS, EVENTS, SERIES = 2, 2, 1, 1
@@ -86,7 +88,7 @@ class Stage:
     jumps: (monotonic ms, shift in s) since when the clock was set off so far. lost: calendars the service cannot see.
     interruptions: how often a worker or a connection ended in the middle, so that it may not know what it did.
     late: changes outside that workers began after their leases. bin: deleted events with how they were meant, and when.
-    notes: what happened beside requests and rows, and when, for the story.
+    notes: what happened beside requests and rows, and when, for the story. telling: where there are notifications.
     """
 
     seed: int
@@ -103,6 +105,7 @@ class Stage:
     bin: list[tuple[Reference, Meant, datetime]] = field(default_factory=list)
     born: int = 0
     notes: list[tuple[datetime, str]] = field(default_factory=list)
+    telling: Telling | None = None
 
     @property
     def worker(self) -> Worker:
@@ -122,7 +125,7 @@ class Stage:
         self.workers.append(made)
         owner = None
         # Once is not always enough: a renewal of the worker before may still have been on its way.
-        while owner != made.supervisor._ownership.owner:
+        while owner != made.supervisor.ownership.owner:
             await self.ground.admin.execute("UPDATE syncer.lease SET until = syncer.clock() - interval '1 second'")
             made.gate.open(until="after take")
             await made.gate.stopped()
@@ -170,6 +173,11 @@ async def staged(seed: int, ground: Ground, folder: Path) -> AsyncIterator[Stage
             await settle(stage, place, EVENTS, f"{seed}:furniture", series=SERIES)
         await town.google("PUT", "faults", {"settings": {"slow_seconds": _SLOW_SECONDS, **_habits(seed)}})
         await town.vendor("PUT", "faults", {"slow_seconds": _SLOW_SECONDS})
+        if tellings.is_told(seed):
+            made = tellings.telling(town, stage.settings, ground.database, seed)
+            stage.telling = await stack.enter_async_context(made)
+            told = {"cycle_seconds": tellings.CYCLE_SECONDS, "notifications_url": stage.telling.url}
+            stage.settings = stage.settings.model_copy(update=told)
         try:
             await stage.add_worker()
             yield stage

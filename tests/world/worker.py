@@ -35,7 +35,7 @@ class Worker:
     @property
     def projects(self) -> list[Project]:
         """What it serves, as far as it knows."""
-        return list(self.supervisor._ownership.projects.values())
+        return list(self.supervisor.ownership.projects.values())
 
     @property
     def is_at_work(self) -> bool:

@@ -40,7 +40,8 @@ class Call(NamedTuple):
     """One request, but for its token.
 
     path: below the root, percent-encoded, query and all. whose: credential and subject, for the token. is_alone: in no
-    batch. user: whom Google counts it for. weight: how many requests it counts as.
+    batch. user: whom Google counts it for. weight: how many requests it counts as. tenant_id: whose it is, 0 for
+    nobody's.
     """
 
     method: str
@@ -51,6 +52,7 @@ class Call(NamedTuple):
     is_alone: bool = False
     user: str = ""
     weight: int = 1
+    tenant_id: int = 0
 
 
 class Lost(NamedTuple):

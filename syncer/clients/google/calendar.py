@@ -31,7 +31,7 @@ from syncer.clients.google.session import GoogleSession
 from syncer.clients.http import Answer, Http, Limits
 from syncer.clients.secret import Secret
 from syncer.model.calendar import Calendar
-from syncer.model.errors import Refused, SyncerError, Throttled, TokenRefused, Unreachable, Unreadable
+from syncer.model.errors import Refused, SyncerError, Throttled, TokenRefused, Unreachable, Unreadable, Unsent
 from syncer.together import Together
 
 PAGE_SIZE = 2500
@@ -39,7 +39,7 @@ PAGE_LIMIT_BYTES = 64 * 1024 * 1024
 # What `rules.parse` reads. Without the two tokens by name they would be left out.
 # Source: Calendar API, "Performance tips", partial response.
 EVENT_FIELDS = (
-    "id,etag,status,created,summary,description,location,organizer(email,self),start,end,originalStartTime,"
+    "id,etag,status,created,updated,summary,description,location,organizer(email,self),start,end,originalStartTime,"
     "recurringEventId,recurrence,iCalUID,attendees(email),conferenceData(conferenceId,conferenceSolution(key,name),"
     "entryPoints(entryPointType,uri,passcode,password),parameters)"
 )
@@ -52,6 +52,8 @@ _PLAIN = re.compile(r"[A-Za-z0-9_.~=-]*")
 _PATCH_BATCHES = 4
 _QUOTA_USER = 16
 # Another call of the same batch was in the way. Source: Calendar API, release notes, June 2024.
+# By then some of the last minute's requests of one user count no more.
+_HELD_SECONDS = 10.0
 _IN_THE_WAY = 409
 # What a refusal names when it is about all requests, and not about one user's.
 _TOO_FAST = "rateLimitExceeded"
@@ -63,6 +65,7 @@ class Look(NamedTuple):
 
     place: as `place_of` gives it. whose: (credential, subject). time_min: aware, how far back a full read goes, the
     same for all its pages; None goes back to the beginning, or on from the sync token. is_alone: in no batch.
+    tenant_id: whose calendar it is.
     """
 
     place: str
@@ -71,6 +74,7 @@ class Look(NamedTuple):
     page_token: str | None
     time_min: datetime | None
     is_alone: bool = False
+    tenant_id: int = 0
 
 
 class Looked(NamedTuple):
@@ -114,7 +118,10 @@ class Capacity:
 
 
 class GoogleCalendar:
-    """Calls to one API root, over one process-wide pool. api_root: Google's, or an emulator's."""
+    """Calls to one API root, over one process-wide pool.
+
+    api_root: Google's, or an emulator's. durations: of requests, those for tokens too.
+    """
 
     def __init__(
         self,
@@ -125,6 +132,7 @@ class GoogleCalendar:
         capacity: Capacity = Capacity(),
     ) -> None:
         limits = Limits(deadline_seconds=capacity.deadline_seconds, body_bytes=PAGE_LIMIT_BYTES)
+        self.durations = http.durations
         # Kept, for aiogoogle makes a new one at every attribute access.
         self._get = GoogleAPI(discovery.document(api_root)).events.get  # type: ignore[no-untyped-call]
         self._google = Aiogoogle(session_factory=lambda: GoogleSession(http, limits))  # type: ignore[arg-type]
@@ -177,33 +185,38 @@ class GoogleCalendar:
             quotaUser=quota_user(calendar.google_id),
         )
         token = await self._credentials.access_token(*whose)
-        user = quota_user(calendar.google_id)
+        call = Call("GET", "", whose, user=quota_user(calendar.google_id), tenant_id=calendar.key.tenant_id)
+        if self._meter.crowded([call]):
+            raise self._held()
         try:
-            return await self._got(request, token, user)
+            return await self._got(request, token, call)
         except TokenRefused:
             self._credentials.forget(*whose, token)
-        return await self._got(request, await self._credentials.access_token(*whose), user)
+        return await self._got(request, await self._credentials.access_token(*whose), call)
 
     async def events(self, calendar: Calendar, event_ids: Sequence[str]) -> list[bytes | SyncerError]:
         """Events as they are now, cancelled ones included, in the order asked; of one that is not given, why."""
         outcomes = await self._send([_event_call(calendar, event_id) for event_id in event_ids])
         return [self._body(outcome) for outcome in outcomes]
 
-    async def _got(self, request: Request, token: Secret, user: str) -> bytes:
+    async def _got(self, request: Request, token: Secret, call: Call) -> bytes:
         request.headers["Authorization"] = bearer(token)
-        async with metered(self._meter, [Call("GET", "", ("", None), user=user)]):
+        async with metered(self._meter, [call]):
             body: bytes = await self._google.as_anon(request)  # type: ignore[no-untyped-call]
         return body
 
     async def _send(self, calls: Sequence[Call]) -> list[Outcome | SyncerError]:
-        """What came of each call, in the order given. What its user has no room for is not sent."""
+        """What came of each call, in the order given. What its user or tenant has no room for is not sent."""
         crowded = self._meter.crowded(calls)
         if not crowded:
             return await self._authorized.send(calls, self._meter)
         let_out = [call for place, call in enumerate(calls) if place not in crowded]
         sent = iter(await self._authorized.send(let_out, self._meter)) if let_out else iter(())
-        held = Throttled(self._host, 0, "nothing was sent: this calendar's requests of the minute are spent")
-        return [Lost(held, is_shared=False) if place in crowded else next(sent) for place in range(len(calls))]
+        return [Lost(self._held(), is_shared=False) if place in crowded else next(sent) for place in range(len(calls))]
+
+    def _held(self) -> Unsent:
+        reason = "nothing was sent: the requests of this calendar, or of its tenant, are spent for this minute"
+        return Unsent(self._host, 0, reason, retry_after_seconds=_HELD_SECONDS)
 
     async def patch(self, project_id: int, patch: Patch) -> bytes:
         """Changes an event; gives it as it is then. Tells no guest. One at a time to each of Google's calendars.
@@ -231,7 +244,8 @@ class GoogleCalendar:
         """
         place, user = _parts_of(calendar.google_id)
         whose = (calendar.credential, calendar.subject)
-        (outcome,) = await self._send([channels.watch_call(place, user, whose, ask)])
+        call = channels.watch_call(place, user, whose, ask)
+        (outcome,) = await self._send([call._replace(tenant_id=calendar.key.tenant_id)])
         body = self._body(outcome)
         if not isinstance(body, bytes):
             raise body
@@ -296,6 +310,7 @@ def look_at(calendar: Calendar, time_min: datetime | None) -> Look:
         page_token=cursor.page_token,
         time_min=time_min if cursor.sync_token is None else None,
         is_alone=cursor.sync_token is None,
+        tenant_id=calendar.key.tenant_id,
     )
 
 
@@ -307,7 +322,7 @@ def _look_call(look: Look) -> Call:
         path += f"&timeMin={look.time_min.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
     if look.page_token is not None:
         path += f"&pageToken={_query(look.page_token)}"
-    return Call("GET", path, look.whose, None, None, look.is_alone, look.place[-_QUOTA_USER:])
+    return Call("GET", path, look.whose, None, None, look.is_alone, look.place[-_QUOTA_USER:], 1, look.tenant_id)
 
 
 def _family_call(calendar: Calendar, ical_uid: str, page_token: str | None) -> Call:
@@ -315,13 +330,14 @@ def _family_call(calendar: Calendar, ical_uid: str, page_token: str | None) -> C
     if page_token is not None:
         path += f"&pageToken={_query(page_token)}"
     whose, user = (calendar.credential, calendar.subject), quota_user(calendar.google_id)
-    return Call("GET", path, whose, None, None, is_alone=True, user=user)
+    return Call("GET", path, whose, None, None, is_alone=True, user=user, tenant_id=calendar.key.tenant_id)
 
 
 def _event_call(calendar: Calendar, event_id: str) -> Call:
     place, quota = _parts_of(calendar.google_id)
     path = f"calendar/v3/calendars/{place}/events/{_query(_id(event_id))}?quotaUser={quota}&prettyPrint=false"
-    return Call("GET", f"{path}&fields={EVENT_FIELDS}", (calendar.credential, calendar.subject), user=quota)
+    whose = (calendar.credential, calendar.subject)
+    return Call("GET", f"{path}&fields={EVENT_FIELDS}", whose, user=quota, tenant_id=calendar.key.tenant_id)
 
 
 def _patch_call(patch: Patch, weight: int) -> Call:
@@ -337,6 +353,7 @@ def _patch_call(patch: Patch, weight: int) -> Call:
         body=orjson.dumps(patch.body),
         user=quota,
         weight=weight,
+        tenant_id=patch.calendar.key.tenant_id,
     )
 
 

@@ -6,13 +6,16 @@ from typing import Protocol
 
 
 class Metered(Protocol):
-    """One request. user: whom Google counts it for. weight: how many requests it counts as."""
+    """One request. user: whom Google counts it for. weight: how many requests it counts as. tenant_id: whose it is."""
 
     @property
     def user(self) -> str: ...
 
     @property
     def weight(self) -> int: ...
+
+    @property
+    def tenant_id(self) -> int: ...
 
 
 class Meter(Protocol):
@@ -31,7 +34,7 @@ class Meter(Protocol):
         """Requests of this weight were answered, or given up."""
 
     def crowded(self, requests: Sequence[Metered]) -> Sequence[int]:
-        """The places of those whose user has asked so much that they must not go out now."""
+        """The places of those whose user or tenant has asked so much that they must not go out now."""
 
     def refused(self) -> None:
         """Google refused a request for the project's rate."""

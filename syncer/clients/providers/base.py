@@ -4,13 +4,16 @@ A provider is a plug-in: the entry point group `syncer.providers` names a callab
 `Provider`, or raises OperatorError with a sentence about the account's settings. It is called once per account.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from syncer.clients.http import Http
 from syncer.clients.secret import Secret
-from syncer.model.conference import Capabilities, Change, Outcome, Retry
+from syncer.model.budget import CallLimit
+from syncer.model.calendar import Tenant
+from syncer.model.conference import Capabilities, Change, NoRoom, Outcome, Retry
 from syncer.model.errors import SyncerError
 
 ENTRY_POINTS = "syncer.providers"
@@ -75,4 +78,25 @@ class Hearing(Protocol):
         ...
 
 
+class Gate(Protocol):
+    """Lets calls out within what providers grant: whoever counts them answers."""
+
+    def call(
+        self, tenant: Tenant, limits: Sequence[CallLimit], change: Change
+    ) -> AbstractAsyncContextManager[NoRoom | None]:
+        """A block in which one call is under way; or, given NoRoom, in which it must not be made.
+
+        limits: that the provider knows of, beside those of the tenant's account.
+        """
+
+
+class _Open:
+    """Lets every call out: for who makes a few, and counts none."""
+
+    @asynccontextmanager
+    async def call(self, tenant: Tenant, limits: Sequence[CallLimit], change: Change) -> AsyncIterator[NoRoom | None]:  # noqa: ARG002
+        yield None
+
+
+OPEN: Gate = _Open()
 Factory = Callable[[Setup], Provider]

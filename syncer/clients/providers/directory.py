@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 
 from syncer.clients.http import Http
-from syncer.clients.providers.base import ENTRY_POINTS, Factory, Provider, Setup, Unauthorized
+from syncer.clients.providers.base import ENTRY_POINTS, OPEN, Factory, Gate, Provider, Setup, Unauthorized
 from syncer.clients.references import References
 from syncer.clients.secret import Secret
 from syncer.model.calendar import Tenant
@@ -44,11 +44,13 @@ class Providers:
     """The providers of all tenants' accounts.
 
     deadline_seconds: for one call of a provider. credential_seconds: after so long a credential is read again.
+    durations: of requests.
     """
 
     def __init__(
         self, http: Http, references: References, *, deadline_seconds: float = 20.0, credential_seconds: float = 2.0
     ) -> None:
+        self.durations = http.tenants_durations
         self._http = http
         self._references = references
         self._deadline_seconds = deadline_seconds
@@ -90,20 +92,25 @@ class Providers:
         made.read_at = time.monotonic()
         return made
 
-    async def apply(self, tenant: Tenant, change: Change) -> Outcome:
+    async def apply(self, tenant: Tenant, change: Change, gate: Gate = OPEN) -> Outcome:
         """What came of a change. An account that cannot be used is a Retry, for it heals when the operator mends it.
+
+        gate: lets each call out; what it does not is NoRoom.
 
         A credential that is not accepted is read anew, for it may have been renewed, and the call repeated once.
         """
-        outcome = await self._applied(tenant, change)
-        return await self._applied(tenant, change) if isinstance(outcome, Unauthorized) else outcome
+        outcome = await self._applied(tenant, change, gate)
+        return await self._applied(tenant, change, gate) if isinstance(outcome, Unauthorized) else outcome
 
-    async def _applied(self, tenant: Tenant, change: Change) -> Outcome:
+    async def _applied(self, tenant: Tenant, change: Change, gate: Gate) -> Outcome:
         try:
             provider = await self.of(tenant)
         except OperatorError as error:
             return Retry(reason=str(error), kind=str(error))
-        outcome = await provider.apply(change)
+        async with gate.call(tenant, provider.capabilities.limits, change) as no_room:
+            if no_room is not None:
+                return no_room
+            outcome = await provider.apply(change)
         if isinstance(outcome, Retry):
             # Made anew for the next try, which then has whatever was mended meanwhile.
             self._made_by_account_id.pop(tenant.account_id, None)

@@ -69,6 +69,8 @@ ACCESS = (
 )
 """Access that is taken away and given back."""
 KILLED = "worker_killed"
+MESSAGE_LOST, MESSAGE_DOUBLED = "message_lost", "message_doubled"
+"""What happened to Google's messages of changes."""
 
 _CALLS_IN_WORDS = {
     "google_410": ("expired sync token", "expired sync tokens"),
@@ -125,10 +127,15 @@ _ACCESS_IN_WORDS = {
         "refusals of a delegation on its way",
     ),
 }
+_MESSAGES_IN_WORDS = {
+    MESSAGE_LOST: ("lost", "lost"),
+    MESSAGE_DOUBLED: ("that came twice", "that came twice"),
+}
 SPOKEN: Mapping[str, Mapping[str, tuple[str, str]]] = {
     "Google": _CALLS_IN_WORDS,
     "Google's batches": _BATCHES_IN_WORDS,
     "Google's quotas": _QUOTAS_IN_WORDS,
+    "Google's messages": _MESSAGES_IN_WORDS,
     "The provider": _PROVIDERS_IN_WORDS,
     "Access taken away and given back": _ACCESS_IN_WORDS,
     "The worker": {KILLED: ("kill", "kills")},

@@ -66,6 +66,15 @@ def percentile(values: Iterable[float], share: float) -> float | None:
     return ordered[min(len(ordered) - 1, int(len(ordered) * share))] if ordered else None
 
 
+def to_provider_ms(followed: Iterable[Followed]) -> list[float]:
+    """From Google's side to the provider's, all edits that call it."""
+    return [
+        one.latency_ms
+        for one in followed
+        if one.latency_ms is not None and one.edit.kind is not Kind.CHANGE_AT_PROVIDER
+    ]
+
+
 def is_write_back(entry: Json) -> bool:
     """Whether an entry of Google's diary is an event that the service changed."""
     return bool(entry["actor"] == "client" and entry.get("change"))

@@ -17,6 +17,10 @@ _COUNT = """
 SELECT count(*) FROM syncer.conference JOIN syncer.tenant USING (tenant_id) JOIN syncer.project USING (project_id)
 WHERE project.slug = $1 AND ($2::text IS NULL OR conference.state = $2)
 """
+_WATCHED = """
+SELECT count(*) FROM syncer.channel JOIN syncer.tenant USING (tenant_id) JOIN syncer.project USING (project_id)
+WHERE project.slug = $1 AND channel.state = 'open'
+"""
 _SHIFT = "UPDATE syncer.test_clock SET shift = $1::timestamptz - clock_timestamp()"
 _WORKER_CLOCK = "SELECT owner_clock_at FROM syncer.lease JOIN syncer.project USING (project_id) WHERE slug = $1"
 _MARK = "INSERT INTO syncer.test_clock DEFAULT VALUES ON CONFLICT DO NOTHING"
@@ -52,6 +56,10 @@ class Ledger:
     async def conferences(self, state: str | None = None) -> int:
         """How many conferences the demo's tenants have, all or in one state."""
         return int(await self.database.value(_COUNT, self.project, state))
+
+    async def channels(self) -> int:
+        """How many channels of notifications are open."""
+        return int(await self.database.value(_WATCHED, self.project))
 
     async def told(self, tenant: str, meeting_id: str) -> Json | None:
         """What the service itself knows of a meeting and did to it, None when it knows nothing."""

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import random
 import time
-from asyncio import CancelledError, TaskGroup, create_task, sleep
+from asyncio import TaskGroup
 from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
-from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from syncer.model.errors import OperatorError
-from syncer.simulator.demo import latency
+from syncer.simulator.demo import acts, announced, latency, told
+from syncer.simulator.demo.acts import Restless, Run
 from syncer.simulator.demo.faults import Weather
 from syncer.simulator.demo.kinds import KILLED
 from syncer.simulator.demo.latency import Diaries
 from syncer.simulator.demo.report import Clearing, Report, Size
-from syncer.simulator.demo.staging import FURNITURE, GRACE, SERIES, Stage
+from syncer.simulator.demo.staging import Stage
 from syncer.simulator.demo.trouble import Trouble
 from syncer.simulator.demo.wishes import Audience
 from syncer.simulator.judge.rules import Meeting
@@ -26,7 +24,7 @@ from syncer.simulator.people import edits, settling
 from syncer.simulator.people.crowd import Crowd
 from syncer.simulator.people.faces import Turned, calendar_path
 from syncer.simulator.people.occasions import SPLITS
-from syncer.simulator.people.record import CREATIONS, AnyKind, Json, Kind, Place, SeriesKind, kinds_of
+from syncer.simulator.people.record import CREATIONS, Json, Kind, SeriesKind
 from syncer.simulator.people.script import plan
 from syncer.simulator.people.world import instant
 
@@ -34,71 +32,10 @@ CLEARED = 25
 MOST_JUMPS, LEAST_JUMPS, EDITS_A_JUMP = 12, 3, 12
 _EDITING_SECONDS = 4.0
 _LONGEST_PACE_SECONDS = 1.0
-_POLL_SECONDS = 0.1
-_TELL_SECONDS = 0.1
 _MAKING = CREATIONS | {Kind.DUPLICATE, SeriesKind.DUPLICATE_SERIES} | SPLITS
-CHANGES_PATH = "/v1/conferences/changes"
-_QUIET_SECONDS = 60.0
-_QUIET_SECONDS_A_MEETING = 0.2
 _CLOCK_SECONDS = 30.0
-_START_SECONDS = 120.0
 _ROUNDS_TO_COMPLETE = 8
 _TOLD = 20
-_GRACE_MS = GRACE.total_seconds() * 1000
-
-
-class Restless(Exception):
-    """Something did not come to rest in time. The message says what was waited for."""
-
-    def __init__(self, awaited: str, verdict: Verdict) -> None:
-        super().__init__(awaited)
-        self.verdict = verdict
-
-
-@dataclass(slots=True)
-class Run:
-    """One run over a stage. loaded: entries put in place. faults: how often each kind happened, as counted last.
-
-    noticed: how often the service met each kind of access that was taken away.
-    """
-
-    stage: Stage
-    audience: Audience
-    crowd: Crowd
-    weather: Weather
-    verdict: Verdict
-    loaded: int = 0
-    faults: dict[str, int] = field(default_factory=dict)
-    noticed: dict[str, int] = field(default_factory=dict)
-    clearing: Clearing = field(default_factory=Clearing)
-
-    async def quiet(self, awaited: str, *, held: frozenset[Meeting] = frozenset()) -> None:
-        """Wait until the judge finds every meeting right. Raises Restless after a time that grows with the town."""
-        self.audience.tell(awaited)
-        meetings = len(self.stage.town.world.record.meant)
-        await self.until(self.is_right(held), awaited, _QUIET_SECONDS + _QUIET_SECONDS_A_MEETING * meetings)
-
-    def is_right(self, held: frozenset[Meeting]) -> Callable[[], Awaitable[bool]]:
-        """Asks the judge whether every meeting is right, these being held."""
-
-        async def ask() -> bool:
-            self.verdict = await self.stage.town.judge(grace_ms=_GRACE_MS, held=held)
-            has_held = not held or await self.stage.ledger.conferences("held") >= len(held)
-            return self.verdict.is_right and has_held
-
-        return ask
-
-    async def until(self, is_so: Callable[[], Awaitable[bool]], awaited: str, seconds: float) -> None:
-        """Ask again and again until it is so. Raises Restless after that time."""
-        deadline = time.monotonic() + seconds
-        asked = time.monotonic()
-        while not await is_so():
-            self.stage.worker.check()
-            if time.monotonic() > deadline:
-                raise Restless(f"{awaited} took more than {seconds:.0f} s", self.verdict)
-            # Reading a large town takes long; what is waited for needs the machine too.
-            await sleep(max(_POLL_SECONDS, time.monotonic() - asked))
-            asked = time.monotonic()
 
 
 async def perform(stage: Stage, audience: Audience) -> Report:
@@ -111,7 +48,7 @@ async def perform(stage: Stage, audience: Audience) -> Report:
     crowd.on_edit = lambda _: audience.count(len(world.record.edits))
     unsettled = None
     try:
-        await _acts(run)
+        await (told.perform(run) if wishes.is_told else _acts(run))
     except Restless as restless:
         unsettled, run.verdict = str(restless), restless.verdict
     except ExceptionGroup as group:
@@ -130,18 +67,18 @@ def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
 
 
 async def _acts(run: Run) -> None:
-    await _furnish(run)
+    await acts.furnish(run)
     await run.weather.gather()
-    await _start(run)
-    async with _beside(_keep_told(run)):
-        async with _beside(run.weather.blow()):
+    await acts.start(run)
+    async with acts.beside(acts.keep_told(run)):
+        async with acts.beside(run.weather.blow()):
             await run.quiet("Waiting until every meeting is as its event says")
             await run.weather.begin()
             if run.stage.exports:
                 await _edit_through_the_years(run)
             else:
                 await _edit(run, 1.0)
-            await _make_up(run, _missing_kinds(run))
+            await acts.make_up(run, acts.missing_kinds(run))
             await run.weather.calm()
             await run.quiet("Waiting until every meeting follows its event")
             await _clear(run)
@@ -149,18 +86,6 @@ async def _acts(run: Run) -> None:
         await _take_access_away(run)
         await _complete(run)
         await run.weather.end()
-
-
-async def _start(run: Run) -> None:
-    """Start the worker. On a machine with much to do that alone may take long, and says nothing of the meetings."""
-
-    async def takes_calls() -> bool:
-        return run.stage.worker.address() is not None
-
-    awaited = "Starting the worker"
-    run.audience.tell(awaited)
-    await run.stage.worker.start()
-    await run.until(takes_calls, awaited, _START_SECONDS)
 
 
 async def _take_access_away(run: Run) -> None:
@@ -172,49 +97,6 @@ async def _take_access_away(run: Run) -> None:
     run.noticed = trouble.met
     await trouble.mend()
     await run.quiet("Waiting until every meeting follows again")
-
-
-@asynccontextmanager
-async def _beside(work: Coroutine[None, None, None]) -> AsyncIterator[None]:
-    """Something that goes on while the block lasts, or until it is done."""
-    task = create_task(work)
-    try:
-        yield
-    finally:
-        task.cancel()
-        with suppress(CancelledError):
-            await task
-
-
-async def _keep_told(run: Run) -> None:
-    """Tell the provider whom to tell of changes, again after each start of the worker: its port is another then."""
-    told = None
-    while True:
-        address = run.stage.worker.address()
-        if address not in (None, told):
-            for tenant in run.stage.town.accounts:
-                body = {"url": f"{address}{CHANGES_PATH}", "tenant": tenant}
-                await run.stage.town.vendor("PUT", f"accounts/{tenant}/changes", body)
-            told = address
-        await sleep(_TELL_SECONDS)
-
-
-async def _furnish(run: Run) -> None:
-    stage, seed = run.stage, f"{run.stage.wishes.seed}:furniture"
-    run.audience.tell("Furnishing the calendars")
-    for place in stage.town.world.places:
-        export = stage.exports.get(place.calendar_id)
-        found = list(export.events) if export else _furniture(run, place, seed)
-        await _load(run, place, found)
-
-
-def _furniture(run: Run, place: Place, seed: str) -> list[Json]:
-    return settling.furnished(run.stage.town.world, place, FURNITURE, seed, series=SERIES)
-
-
-async def _load(run: Run, place: Place, events: Sequence[Json]) -> None:
-    await settling.settle(run.stage.town.world, run.stage.town.back, place, events)
-    run.loaded += len(events)
 
 
 async def _edit_through_the_years(run: Run) -> None:
@@ -249,7 +131,7 @@ async def _edit(run: Run, share: float) -> None:
     left = max(len(kinds) for kinds in run.crowd.script.values()) * share
     pace_seconds = min(_LONGEST_PACE_SECONDS, _EDITING_SECONDS * max(share, 1 / 4) / max(left, 1))
     async with TaskGroup() as group:
-        killing = group.create_task(_kill_now_and_then(run)) if run.stage.wishes.is_killing else None
+        killing = group.create_task(acts.kill_now_and_then(run)) if run.stage.wishes.is_killing else None
         await run.crowd.work(share, pace_seconds=pace_seconds)
         if killing is not None:
             killing.cancel()
@@ -257,20 +139,11 @@ async def _edit(run: Run, share: float) -> None:
     run.stage.worker.check()
 
 
-async def _kill_now_and_then(run: Run) -> None:
-    chance = random.Random(f"{run.stage.wishes.seed}:kills:{run.stage.worker.kills}")
-    while True:
-        await sleep(chance.uniform(0.3, 1.0))
-        await run.stage.worker.kill()
-        await run.stage.worker.start()
-        await sleep(chance.uniform(2.0, 4.0))
-
-
 async def _complete(run: Run) -> None:
     """What chance left out is made up for: kinds of edits that found nothing to fit, faults that did not strike."""
     for number in range(_ROUNDS_TO_COMPLETE):
         await _count_faults(run)
-        kinds, faults = _missing_kinds(run), [name for name, count in run.faults.items() if not count]
+        kinds, faults = acts.missing_kinds(run), [name for name, count in run.faults.items() if not count]
         if not kinds and not faults:
             return
         run.audience.tell(f"Making up for {', '.join([*(kind.value for kind in kinds), *faults])}")
@@ -278,25 +151,15 @@ async def _complete(run: Run) -> None:
         if KILLED in faults:
             await run.stage.worker.kill()
             await run.stage.worker.start()
-        await _make_up(run, kinds or [Kind.CHANGE_AT_PROVIDER, Kind.RENAME], number)
+        await acts.make_up(run, kinds or [Kind.CHANGE_AT_PROVIDER, Kind.RENAME], number)
         await run.quiet("Making up for what has not happened yet")
 
 
-async def _make_up(run: Run, kinds: Sequence[AnyKind], number: int = 0) -> None:
-    """Somebody makes edits of these kinds, as far as they find what fits. number: another one each time."""
-    places = run.stage.town.world.places
-    person = run.crowd.person(places[number % len(places)].calendar_id)
-    for kind in kinds:
-        await run.crowd.act(person, kind, run.crowd.others(person, kind))
-
-
-def _missing_kinds(run: Run) -> list[AnyKind]:
-    made = {edit.kind for edit in run.stage.town.world.record.edits}
-    return [kind for kind in kinds_of() if kind not in made]
-
-
 async def _count_faults(run: Run) -> None:
-    run.faults = await run.weather.happened() | run.noticed
+    if run.stage.wishes.is_told:
+        run.faults = await announced.faults(run.stage.town, run.stage.wishes.loss)
+    else:
+        run.faults = await run.weather.happened() | run.noticed
     if run.stage.wishes.is_killing:
         run.faults[KILLED] = run.stage.worker.kills
 
@@ -306,7 +169,7 @@ async def _clear(run: Run) -> None:
     stage, place = run.stage, run.stage.cleared
     world = stage.town.world
     seed = f"{stage.wishes.seed}:clearing"
-    await _load(run, place, settling.furnished(world, place, CLEARED, seed))
+    await acts.load(run, place, settling.furnished(world, place, CLEARED, seed))
     await run.quiet("Filling the calendar that will be cleared")
     held = _only_there(run)
     sent_ms = edits.now_ms()
@@ -340,9 +203,11 @@ async def _report(run: Run, seconds: float, unsettled: str | None) -> Report:
         (await stage.town.google("GET", "diary?after=0"))["entries"],
         (await stage.town.vendor("GET", "diary?after=0"))["entries"],
     )
+    followed = latency.measure(made, diaries)
     return Report(
         size=await _size(run),
-        followed=latency.measure(made, diaries),
+        followed=followed,
+        announced=await told.measured(run, followed, diaries) if stage.wishes.is_told else None,
         faults=run.faults,
         diaries=diaries,
         clearing=run.clearing,

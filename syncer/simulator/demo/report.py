@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from syncer.simulator.demo import latency
+from syncer.simulator.demo.announced import Told
 from syncer.simulator.demo.latency import Diaries, Followed
 from syncer.simulator.ics import Skipped
 from syncer.simulator.judge.rules import Meeting
@@ -66,25 +67,28 @@ class Report:
     """A whole run.
 
     verdict: the last one. told: what the service says of meetings that are not right. unsettled: what was waited for
-    in vain, None when all came to rest.
+    in vain, None when all came to rest. clearing: None where no calendar was cleared. announced: what came of
+    notifications, None where there were none.
     """
 
     size: Size
     followed: Sequence[Followed]
     faults: Mapping[str, int]
     diaries: Diaries
-    clearing: Clearing
+    clearing: Clearing | None
     verdict: Verdict
     skipped: Sequence[Skipped]
     told: Mapping[Meeting, Json]
     seconds: float
     unsettled: str | None
+    announced: Told | None = None
     kinds: Sequence[AnyKind] = kinds_of()
 
     @property
     def converged(self) -> bool:
-        """Whether everything came to rest as the judge would have it, the clearing both times."""
-        return self.unsettled is None and self.verdict.is_right and self.clearing.was_held_right
+        """Whether everything came to rest as the judge would have it, the clearing, if any, both times."""
+        was_held_right = self.clearing is None or self.clearing.was_held_right
+        return self.unsettled is None and self.verdict.is_right and was_held_right
 
     @property
     def missing(self) -> list[str]:
@@ -97,7 +101,8 @@ class Report:
     @property
     def is_good(self) -> bool:
         """Whether the demo shows what it is there to show."""
-        return self.converged and not self.missing
+        is_in_time = self.announced is None or self.announced.is_good
+        return self.converged and not self.missing and is_in_time
 
     def tallies(self) -> list[Tally]:
         """One for each kind of edit of single events, and one for what is alike of series."""
@@ -121,11 +126,7 @@ class Report:
 
     def latencies_ms(self) -> list[float]:
         """From Google's side to the provider's, all kinds that call it."""
-        return [
-            one.latency_ms
-            for one in self.followed
-            if one.latency_ms is not None and one.edit.kind is not Kind.CHANGE_AT_PROVIDER
-        ]
+        return latency.to_provider_ms(self.followed)
 
     def as_json(self) -> dict[str, Any]:
         """The report as one JSON object."""
@@ -149,9 +150,10 @@ class Report:
             "provider_calls": sum(entry["face"] == "webhook" for entry in vendor),
             "write_backs": sum(latency.is_write_back(entry) for entry in clients),
             "conflicts_412": sum(entry["status"] == 412 for entry in clients),
-            "held": self.clearing.held,
-            "released": self.clearing.released,
+            "held": 0 if self.clearing is None else self.clearing.held,
+            "released": 0 if self.clearing is None else self.clearing.released,
             "latency_ms": {f"p{share}": _rounded(latency.percentile(times, share / 100)) for share in (50, 95, 99)},
+            **({} if self.announced is None else self.announced.as_json()),
             "seconds": round(self.seconds, 1),
             "skipped": [{"uid": one.uid, "reason": one.reason} for one in self.skipped],
             "findings": [asdict(finding) | {"service": self._told(finding)} for finding in self.verdict.findings],

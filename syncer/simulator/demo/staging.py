@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import secrets
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -12,12 +13,13 @@ from pathlib import Path
 
 from syncer import embedded
 from syncer.embedded import folders
+from syncer.model.budget import Limits
 from syncer.model.calendar import Matcher, Policy
 from syncer.model.errors import OperatorError
 from syncer.settings import Settings
 from syncer.simulator import ics
 from syncer.simulator.clock import SimulatedClock
-from syncer.simulator.demo import remains
+from syncer.simulator.demo import announced, remains
 from syncer.simulator.demo import town as towns
 from syncer.simulator.demo.claim import claimed
 from syncer.simulator.demo.ledger import Ledger
@@ -33,11 +35,14 @@ from syncer.store.tenants import NewCalendar, NewTenant
 GRACE = timedelta(seconds=2)
 FURNITURE, SERIES = 4, 1
 """Single events and series on a calendar that no file fills."""
+TOLD_FURNITURE = 1
+"""Single events where calendars are many."""
 _REASONS = 3
+_START_SECONDS = 120.0
 _REQUESTS_A_DAY = 10**9
 """A demo is over in a minute; were a day's requests spread over a day, it would see little of them."""
 _READ_BACK_SECONDS = 2.0
-_READ_BACKS_A_SECOND = 150
+_READ_BACKS_A_SECOND, _TOLD_READ_BACKS_A_SECOND = 150, 20
 _EDITS_A_MEETING = 6
 _WORKER = {
     "SYNCER_PRIVATE_NETWORKS": "127.0.0.0/8",
@@ -47,6 +52,14 @@ _WORKER = {
     "SYNCER_LEASE_SECONDS": "2",
     "SYNCER_LISTEN": "127.0.0.1:0",
     "SYNCER_SWEEPS": "1",
+}
+# Where messages tell, the rhythm is the budget's. A request may wait five seconds for room, which is less than a lease.
+_TOLD_WORKER = {
+    "SYNCER_LEASE_SECONDS": "8",
+    "SYNCER_CYCLE_SECONDS": "10",
+    "SYNCER_RELIST_SECONDS": "2",
+    "SYNCER_RESCUE_SECONDS": "1",
+    "SYNCER_SWEEPS": "4",
 }
 
 
@@ -96,7 +109,7 @@ async def staged(wishes: Wishes, settings: Settings, tell: Callable[[str], None]
         ledger = Ledger(database, places[0].tenant.rpartition("-")[0])
         # First, for it is by its project that a demo which was killed is known, and its clock with it.
         stack.push_async_callback(ledger.remove)
-        await tenants.add_project(database, ledger.project, per_day=_REQUESTS_A_DAY)
+        await _add_project(ledger, wishes)
         clock = SimulatedClock()
         if exports:
             before = await ledger.make_clock_settable()
@@ -106,9 +119,35 @@ async def staged(wishes: Wishes, settings: Settings, tell: Callable[[str], None]
         town = await stack.enter_async_context(towns.built(places, clock=clock, seed=wishes.seed, with_series=True))
         await _enrol(ledger, town, folder)
         environment = _environment(dsn, town, folder) | _read_back(wishes, exports)
+        if wishes.is_told:
+            environment |= _TOLD_WORKER | await _receiver(stack, environment, folder)
+            await announced.begin(town, announced.limits_for(len(places)))
         worker = Worker(environment, folder / "worker.log")
         stack.push_async_callback(worker.stop)
         yield Stage(wishes, town, ledger, worker, exports, _cleared(places), folder)
+
+
+async def _add_project(ledger: Ledger, wishes: Wishes) -> None:
+    limits = Limits(per_day=_REQUESTS_A_DAY)
+    if wishes.is_told:
+        limits = announced.limits_for(wishes.tenants * wishes.calendars)
+    await tenants.add_project(
+        ledger.database,
+        ledger.project,
+        per_minute=limits.per_minute,
+        per_user_minute=limits.per_user_minute,
+        per_day=limits.per_day,
+    )
+
+
+async def _receiver(stack: AsyncExitStack, environment: Mapping[str, str], folder: Path) -> dict[str, str]:
+    """Start a receiver of Google's messages, which goes on while workers are killed; gives what workers must know."""
+    receiver = Worker(environment, folder / "receiver.log", "receive")
+    stack.push_async_callback(receiver.stop)
+    await receiver.start()
+    async with asyncio.timeout(_START_SECONDS):
+        address = await receiver.takes_calls()
+    return {"SYNCER_NOTIFICATIONS_URL": f"{address}{announced.NOTIFICATIONS_PATH}"}
 
 
 async def _database(stack: AsyncExitStack, settings: Settings) -> str:
@@ -207,14 +246,20 @@ def _keep(folder: Path, name: str, text: str) -> None:
     path.write_text(text, "utf-8")
 
 
+def furniture(wishes: Wishes) -> int:
+    """Single events on a calendar that no file fills."""
+    return TOLD_FURNITURE if wishes.is_told else FURNITURE
+
+
 def _read_back(wishes: Wishes, exports: Mapping[str, Export]) -> dict[str, str]:
     """How often each meeting is read back: as often as so many meetings allow."""
     meetings = (
         sum(export.singles + export.masters for export in exports.values())
-        + (FURNITURE + SERIES) * wishes.tenants * wishes.calendars
+        + (furniture(wishes) + SERIES) * wishes.tenants * wishes.calendars
         + wishes.edits // _EDITS_A_MEETING
     )
-    return {"SYNCER_READ_BACK_SECONDS": f"{max(_READ_BACK_SECONDS, meetings / _READ_BACKS_A_SECOND):.1f}"}
+    pace = _TOLD_READ_BACKS_A_SECOND if wishes.is_told else _READ_BACKS_A_SECOND
+    return {"SYNCER_READ_BACK_SECONDS": f"{max(_READ_BACK_SECONDS, meetings / pace):.1f}"}
 
 
 def _environment(dsn: str, town: Town, folder: Path) -> dict[str, str]:

@@ -9,10 +9,14 @@ from typing import Protocol
 from syncer.model.errors import OperatorError
 from syncer.simulator.people.script import FIRST, SERIES_FIRST
 
+LEAST_TOLD = 100
+
 
 @dataclass(frozen=True, slots=True)
 class Wishes:
-    """How large a demo is, and how rough. calendars: per tenant."""
+    """How large a demo is, and how rough. calendars: per tenant. loss: part of Google's messages that is lost, where
+    is_told says that there are any.
+    """
 
     exports: tuple[Path, ...] = ()
     tenants: int = 2
@@ -20,6 +24,8 @@ class Wishes:
     edits: int = 60
     seed: int = 1
     is_killing: bool = False
+    is_told: bool = False
+    loss: float = 0.05
 
     def __post_init__(self) -> None:
         """Raises OperatorError for what makes no demo."""
@@ -30,6 +36,15 @@ class Wishes:
         least = len(FIRST) + len(SERIES_FIRST)
         if not least <= self.edits <= 100_000:
             raise OperatorError(f"--edits must be from {least} to 100000: one of each kind at least.", exit_code=2)
+        if not 0 <= self.loss <= 0.5:
+            raise OperatorError("--loss must be from 0 to 0.5: one in two messages at most.", exit_code=2)
+        if self.is_told and self.tenants * self.calendars < LEAST_TOLD:
+            sentence = (
+                f"--notifications needs {LEAST_TOLD} calendars in all or more, so that limits are tight for them."
+            )
+            raise OperatorError(sentence, exit_code=2)
+        if self.is_told and self.exports:
+            raise OperatorError("--notifications goes with no --ics: time would have to jump.", exit_code=2)
         if len(self.exports) > self.tenants * self.calendars:
             raise OperatorError("There are more files than calendars: raise --tenants or --calendars.", exit_code=2)
 

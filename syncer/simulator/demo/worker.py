@@ -26,13 +26,14 @@ _FIRST_BYTES = 65_536
 
 
 class Worker:
-    """`syncer run` under an environment of its own. kills: how often it was killed."""
+    """`syncer run`, or another verb of it, under an environment of its own. kills: how often it was killed."""
 
-    def __init__(self, environment: Mapping[str, str], log_path: Path) -> None:
+    def __init__(self, environment: Mapping[str, str], log_path: Path, verb: str = "run") -> None:
         # Nothing of the caller's own settings may leak into it.
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("SYNCER_")}
         self.environment = dict(environment)
         self._whole_environment = {**inherited, **environment}
+        self._verb = verb
         self._process: Process | None = None
         self._fresh: Process | None = None
         self._starting = asyncio.Lock()
@@ -46,6 +47,13 @@ class Worker:
             if self._process is None:
                 self._log_begins = self._log_ends()
                 self._process = await self._started()
+
+    async def takes_calls(self) -> str:
+        """Where it takes calls, once it does. Raises OperatorError when it ended by itself."""
+        while (address := self.address()) is None:
+            self.check()
+            await asyncio.sleep(_POLL_SECONDS)
+        return address
 
     async def stand_by(self) -> None:
         """Start a fresh one beside it, which serves nothing until `hand_over`."""
@@ -71,7 +79,7 @@ class Worker:
         return is_alive and self._said(self._fresh_begins) is None
 
     async def _started(self) -> Process:
-        command = [sys.executable, "-m", "syncer", "run"]
+        command = [sys.executable, "-m", "syncer", self._verb]
         if sys.platform == "linux":
             # A demo that is killed must not leave its worker behind.
             command = [sys.executable, "-I", _LAUNCHER, "tied", str(os.getpid()), "-", "-", *command]

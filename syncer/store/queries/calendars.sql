@@ -3,7 +3,8 @@
 -- $1 project_id bigint. Rows: one a tenant. Index: tenant_of_project.
 SELECT t.tenant_id, t.slug, t.matchers, t.grace, t.read_window, t.ladder,
        t.guard_calendar_count, t.guard_calendar_percent, t.guard_tenant_count, t.guard_tenant_percent,
-       a.account_id, a.provider, a.settings, a.credential AS provider_credential
+       t.per_minute, t.weight,
+       a.account_id, a.provider, a.settings, a.credential AS provider_credential, a.limits
 FROM syncer.tenant t JOIN syncer.provider_account a USING (account_id)
 WHERE t.project_id = $1 AND t.state = 'active';
 
@@ -243,6 +244,17 @@ WITH moment AS MATERIALIZED (
         driver_calendar_id = coalesce(c.driver_calendar_id, x.calendar_id)
     FROM (SELECT * FROM losing, moment) AS x WHERE c.tenant_id = x.tenant_id AND c.conference_id = x.conference_id
     RETURNING c.tenant_id, c.meeting_id, c.conference_id, x.place
+), unmet AS (
+    -- Provisional links end with the first event of theirs that goes, read before or not.
+    DELETE FROM syncer.registration r USING losing x
+    WHERE r.tenant_id = x.tenant_id AND r.conference_id = x.conference_id
+    RETURNING r.tenant_id, r.conference_id, r.calendar_id, r.event_id
+), told_unmet AS (
+    INSERT INTO syncer.history (tenant_id, at, kind, conference_id, calendar_id, event_id, detail)
+    SELECT u.tenant_id, moment.at, 'unlinked', u.conference_id, u.calendar_id, u.event_id,
+           jsonb_build_object('reason', 'the event was deleted before it was read')
+    FROM unmet u CROSS JOIN moment
+    WHERE NOT EXISTS (SELECT FROM syncer.link l WHERE l.tenant_id = u.tenant_id AND l.conference_id = u.conference_id)
 ), seen AS MATERIALIZED (
     SELECT p.tenant_id, p.calendar_id, e.event_id FROM page p CROSS JOIN unnest(p.event_ids) AS e(event_id)
 ), forgotten AS (

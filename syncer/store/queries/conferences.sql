@@ -13,6 +13,8 @@ SELECT a.place, c.tenant_id, c.conference_id, c.account_id, c.meeting_id, c.stat
        c.applied, c.meeting, c.is_in_doubt, c.driver_calendar_id, c.driver_event_id, c.unlinked_at, c.strayed_at,
        c.was_detached, c.reason, c.delete_after, c.was_released, c.failures, c.next_try_at, c.read_back_at,
        o.tenant_id IS NOT DISTINCT FROM c.tenant_id AS is_owner,
+       EXISTS (SELECT FROM syncer.registration r
+               WHERE r.tenant_id = c.tenant_id AND r.conference_id = c.conference_id) AS is_expected,
        (SELECT coalesce(json_agg(json_build_object(
             'calendar_id', l.calendar_id, 'event_id', l.event_id, 'generation', l.generation, 'event', l.event,
             'rung', l.rung, 'write_backs', l.write_backs, 'write_backs_on', l.write_backs_on,
@@ -46,10 +48,14 @@ LEFT JOIN syncer.meeting_owner o ON o.account_id = c.account_id AND o.meeting_id
 -- name: waiting
 -- Conferences of some tenants whose push is due: touched and not applied, in doubt, or to be deleted.
 -- $1 tenant ids bigint[], $2 at most so many in all, $3 and of one provider account: one that hangs holds up only its own.
--- Rows: tenant_id, conference_id, longest waiting first. Index: conference_to_push.
+-- Rows: tenant_id, conference_id, longest waiting first; of an account's tenants in turns. Index: conference_to_push.
 SELECT tenant_id, conference_id FROM (
-    SELECT c.tenant_id, c.conference_id, c.next_try_at,
-           row_number() OVER (PARTITION BY c.account_id ORDER BY c.next_try_at NULLS FIRST, c.conference_id) AS place
+    SELECT tenant_id, conference_id, turn,
+           row_number() OVER (PARTITION BY account_id ORDER BY turn, next_try_at NULLS FIRST, conference_id) AS place
+    FROM (
+    SELECT c.tenant_id, c.conference_id, c.account_id, c.next_try_at,
+           row_number() OVER (PARTITION BY c.account_id, c.tenant_id
+                              ORDER BY c.next_try_at NULLS FIRST, c.conference_id) AS turn
     FROM syncer.conference c
     WHERE c.tenant_id = ANY ($1::bigint[])
       AND (c.wanted_version > c.applied_version OR c.is_in_doubt OR c.state IN ('leaving'))
@@ -61,8 +67,9 @@ SELECT tenant_id, conference_id FROM (
                         AND k.page_token IS NOT NULL AND k.state = 'active')
       AND NOT (c.state = 'leaving' AND c.wanted_version = c.applied_version AND NOT c.is_in_doubt
                AND c.delete_after > syncer.clock())
+    ) AS waiting
 ) AS due
-WHERE place <= $3 ORDER BY next_try_at NULLS FIRST LIMIT $2;
+WHERE place <= $3 ORDER BY turn LIMIT $2;
 
 -- name: unread
 -- Live conferences of some tenants that were not read back for a while.

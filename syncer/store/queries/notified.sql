@@ -38,8 +38,8 @@ WHERE c.channel_id = a.channel_id AND c.resource_id IS NULL;
 -- name: pages
 -- Marked calendars of some projects, by key, so many at a time. The worker's.
 -- $1 project ids bigint[], $2 tenant_id and $3 calendar_id to go on behind, $4 limit int.
--- Rows: project_id, tenant_id, calendar_id, mark. Index: notified_pkey, tenant_pkey.
-SELECT t.project_id, n.tenant_id, n.calendar_id, n.mark
+-- Rows: project_id, tenant_id, calendar_id, mark, notified_at. Index: notified_pkey, tenant_pkey.
+SELECT t.project_id, n.tenant_id, n.calendar_id, n.mark, n.notified_at
 FROM syncer.notified n JOIN syncer.tenant t USING (tenant_id)
 WHERE t.project_id = ANY ($1::bigint[]) AND (n.tenant_id, n.calendar_id) > ($2, $3)
 ORDER BY n.tenant_id, n.calendar_id LIMIT $4;

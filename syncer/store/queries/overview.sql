@@ -18,7 +18,8 @@ ORDER BY slug
 -- name: tenants
 -- Tenants with their account and counts. $1 slug text or NULL for all. By slug.
 SELECT tenant.slug, project.slug AS project, tenant.state, tenant.credential, tenant.subject, account.provider,
-    account.settings AS provider_settings, account.credential AS provider_credential, tenant.matchers,
+    account.settings AS provider_settings, account.credential AS provider_credential,
+    account.limits AS provider_limits, tenant.per_minute, tenant.weight, tenant.matchers,
     extract(epoch FROM tenant.grace)::float8 AS grace_seconds,
     extract(epoch FROM tenant.read_window)::float8 AS window_seconds, tenant.ladder, tenant.created_at,
     ARRAY[guard_calendar_count, guard_calendar_percent, guard_tenant_count, guard_tenant_percent] AS guards,

@@ -12,21 +12,23 @@ RETURNING project_id
 -- No project of that slug: no row, and no account is made either.
 -- $1 slug text, $2 project slug text, $3 provider text, $4 settings jsonb, $5 provider's credential text,
 -- $6 credential text, $7 matchers jsonb, $8 grace interval, $9 window interval, $10 ladder text[],
--- $11 guards integer[4]: calendar count, calendar percent, tenant count, tenant percent; $12 subject text.
+-- $11 guards integer[4]: calendar count, calendar percent, tenant count, tenant percent; $12 subject text,
+-- $13 provider limits text[], which go to those there are; $14 requests a minute integer or NULL, $15 weight integer.
 -- Relies on the unique slugs and the account's unique (provider, settings, credential).
 WITH project AS (
     SELECT project_id FROM syncer.project WHERE slug = $2
 ), account AS (
-    INSERT INTO syncer.provider_account (provider, settings, credential)
-    SELECT $3, $4, $5 FROM project
+    INSERT INTO syncer.provider_account AS a (provider, settings, credential, limits)
+    SELECT $3, $4, $5, $13 FROM project
     -- Touched, not skipped: a skipped row would not be returned.
-    ON CONFLICT (provider, settings, credential) DO UPDATE SET provider = excluded.provider
+    ON CONFLICT (provider, settings, credential) DO UPDATE
+        SET limits = a.limits || ARRAY(SELECT unnest(excluded.limits) EXCEPT SELECT unnest(a.limits))
     RETURNING account_id
 )
 INSERT INTO syncer.tenant (slug, project_id, account_id, credential, subject, matchers, grace, read_window, ladder,
-    guard_calendar_count, guard_calendar_percent, guard_tenant_count, guard_tenant_percent)
+    guard_calendar_count, guard_calendar_percent, guard_tenant_count, guard_tenant_percent, per_minute, weight)
 SELECT $1, project_id, account_id, $6, $12, $7, $8, $9, $10,
-    ($11::integer[])[1], ($11::integer[])[2], ($11::integer[])[3], ($11::integer[])[4]
+    ($11::integer[])[1], ($11::integer[])[2], ($11::integer[])[3], ($11::integer[])[4], $14::integer, $15::integer
 FROM project, account
 RETURNING tenant_id
 
@@ -34,7 +36,8 @@ RETURNING tenant_id
 -- Changes what a tenant decided; NULL leaves as it is. Its provider account is changed for all tenants that share it.
 -- $1 slug text, $2 credential text, $3 subject text, $4 whether the subject goes boolean, $5 matchers jsonb,
 -- $6 grace interval, $7 window interval, $8 ladder text[], $9 guards integer[4] as for add_tenant, each may be NULL;
--- $10 provider settings jsonb that go over those there are, $11 provider's credential text.
+-- $10 provider settings jsonb that go over those there are, $11 provider's credential text, $12 provider limits text[]
+-- instead of those there are, $13 requests a minute integer, 0 for no limit; $14 weight integer.
 -- Gives the names of what has changed; no row when there is no such tenant.
 WITH before AS (
     SELECT * FROM syncer.tenant WHERE slug = $1 FOR NO KEY UPDATE
@@ -49,13 +52,17 @@ WITH before AS (
         guard_calendar_count = coalesce(($9::integer[])[1], t.guard_calendar_count),
         guard_calendar_percent = coalesce(($9::integer[])[2], t.guard_calendar_percent),
         guard_tenant_count = coalesce(($9::integer[])[3], t.guard_tenant_count),
-        guard_tenant_percent = coalesce(($9::integer[])[4], t.guard_tenant_percent)
+        guard_tenant_percent = coalesce(($9::integer[])[4], t.guard_tenant_percent),
+        per_minute = CASE WHEN $13::integer = 0 THEN NULL ELSE coalesce($13::integer, t.per_minute) END,
+        weight = coalesce($14::integer, t.weight)
     FROM before WHERE t.tenant_id = before.tenant_id
     RETURNING t.*
 ), moved AS (
     UPDATE syncer.provider_account a
-    SET settings = a.settings || coalesce($10::jsonb, '{}'), credential = coalesce($11::text, a.credential)
-    FROM account WHERE a.account_id = account.account_id AND ($10::jsonb IS NOT NULL OR $11::text IS NOT NULL)
+    SET settings = a.settings || coalesce($10::jsonb, '{}'), credential = coalesce($11::text, a.credential),
+        limits = coalesce($12::text[], a.limits)
+    FROM account WHERE a.account_id = account.account_id
+        AND ($10::jsonb IS NOT NULL OR $11::text IS NOT NULL OR $12::text[] IS NOT NULL)
     RETURNING a.*
 )
 SELECT array_remove(ARRAY[
@@ -69,7 +76,10 @@ SELECT array_remove(ARRAY[
                after.guard_tenant_percent)
            <> (before.guard_calendar_count, before.guard_calendar_percent, before.guard_tenant_count,
                before.guard_tenant_percent) THEN 'guards' END,
+    CASE WHEN after.per_minute IS DISTINCT FROM before.per_minute THEN 'requests a minute' END,
+    CASE WHEN after.weight <> before.weight THEN 'weight' END,
     CASE WHEN moved.settings <> account.settings THEN 'provider settings' END,
+    CASE WHEN moved.limits <> account.limits THEN 'provider limits' END,
     CASE WHEN moved.credential <> account.credential THEN 'provider credential' END
 ], NULL) AS changed
 FROM before JOIN after USING (tenant_id) CROSS JOIN account LEFT JOIN moved ON true

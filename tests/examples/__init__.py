@@ -1,0 +1,1 @@
+"""What is given as examples does what it says."""
