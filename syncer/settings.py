@@ -90,7 +90,10 @@ class Settings(BaseSettings):
     channel_seconds: Annotated[int, Field(ge=60, le=2_592_000)] = Field(
         604_800, description="how long a channel of notifications is asked for; Google may grant less"
     )
-    cycle_seconds: Seconds = Field(60, description="every calendar is looked at once a cycle")
+    cycle_seconds: Seconds = Field(
+        60,
+        description="between two looks by the clock at a calendar, at least; longer where the day's budget asks for it",
+    )
     relist_seconds: Seconds = Field(5, description="how often tenants and calendars are listed again")
     rescue_seconds: Seconds = Field(2, description="how often rows that wait for a push are looked for")
     read_back_seconds: Seconds = Field(600, description="how often a meeting is read back at its provider")

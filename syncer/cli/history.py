@@ -67,6 +67,8 @@ _TIMES = frozenset({"starts", "ends"})
 _WOVEN: Mapping[str, frozenset[str]] = {
     "changed": frozenset({"changed", "starts", "ends", "started", "page", "seen_by"}),
     "linked": frozenset({"page", "seen_by"}),
+    "unlinked": frozenset({"page", "seen_by"}),
+    "detached": frozenset({"page", "seen_by"}),
     "updated": frozenset({"changed", "revision", "ms", "found", "is_join_url_new"}),
     "excluded": frozenset({"occurrence"}),
 }

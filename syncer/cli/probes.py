@@ -1,7 +1,7 @@
 """The probes of `syncer check`, from the database outwards. Each looks and changes nothing."""
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from msgspec import structs
 
 from syncer.cli import connect
-from syncer.cli.output import as_sentence, counted
+from syncer.cli.output import as_sentence, counted, moment
 from syncer.model.errors import (
     AccessDenied,
     Missing,
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from syncer.model.calendar import Calendar, Tenant
     from syncer.settings import Settings
     from syncer.store.database import Database
+    from syncer.store.overview import CalendarView, TenantView
     from syncer.store.ring import Keys
 
 _OLDEST_POSTGRES = 15
@@ -164,6 +165,30 @@ async def _try_tenant(
             usable += [calendar for calendar in served if calendar.credential == reference]
     await _try_calendars(outside, tenant.slug, usable, troubled, tell)
     tell(await _tried(f"provider of {tenant.slug}", _provider(outside, tenant)))
+    for finding in _waiting(await overview.tenant(database, tenant.slug), seen):
+        tell(finding)
+
+
+def _waiting(about: "TenantView", seen: "Sequence[CalendarView]") -> "Iterator[Finding]":
+    """What waits for a person, though all that was tried may work by now."""
+    slug, parked = about.slug, [one for one in seen if one.state == "parked"]
+    if parked:
+        first = parked[0]
+        yield Finding(
+            f"parked calendars of {slug}",
+            False,
+            f"{counted(len(parked), 'calendar is', 'calendars are').capitalize()} not looked at for now, "
+            f"{first.google_id} until {moment(first.next_look_at)}; "
+            f"`syncer calendar resume {slug} {first.google_id}` looks at once.",
+        )
+    if about.held:
+        yield Finding(
+            f"deletions of {slug}",
+            False,
+            f"{counted(about.held, 'deletion is', 'deletions are').capitalize()} held for a person; "
+            f"`syncer conference list {slug} --state held` names them, "
+            f"`syncer calendar release {slug} ADDRESS` lets those of a calendar through.",
+        )
 
 
 async def _try_calendars(

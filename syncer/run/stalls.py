@@ -8,6 +8,7 @@ by chance. No values are looked at, only places.
 """
 
 import asyncio
+import math
 import sys
 import threading
 import time
@@ -25,6 +26,8 @@ _IDLE_SECONDS, _BUSY_SECONDS = 0.020, 0.004
 # So many looks at a loop that waits make it idle: one that works waits now and then.
 _LOOKS_TO_IDLE = 5
 _TELL_SECONDS = 60.0
+# On a crowded machine every line is a stall now and then.
+_MOST_A_MINUTE = 4
 _FRAMES = 3
 _OURS = str(Path(__file__).parents[1])
 # Where Python stands while the loop waits: uvloop waits in C below the runner, the standard library's in `select`.
@@ -47,6 +50,7 @@ class Stalls:
         self.count = 0
         self.longest_ms = 0.0
         self._places: dict[str, _Place] = {}
+        self._told_at: list[float] = []
 
     def sum_up(self) -> None:
         """Tells how many there were, if any."""
@@ -54,13 +58,19 @@ class Stalls:
             log.info("loop stalls in all", pieces=self.count, ms=round(self.longest_ms))
 
     def note(self, seconds: float, where: str, at: float) -> None:
-        """Counts one, and tells of it unless its place was told of within the last minute. at: monotonic seconds."""
+        """Counts one, and tells of it unless its place, or a few others, were told of within the last minute.
+
+        at: monotonic seconds.
+        """
         self.count += 1
         self.longest_ms = max(self.longest_ms, seconds * 1000)
         place = self._places.get(where)
-        if place is not None and at - place.told_at < _TELL_SECONDS:
-            place.untold += 1
+        self._told_at = [told_at for told_at in self._told_at if at - told_at < _TELL_SECONDS]
+        is_fresh = place is None or at - place.told_at >= _TELL_SECONDS
+        if not is_fresh or len(self._told_at) >= _MOST_A_MINUTE:
+            self._places[where] = _Place(place.told_at if place else -math.inf, (place.untold if place else 0) + 1)
             return
+        self._told_at.append(at)
         self._places[where] = _Place(at)
         log.warning("loop stalled", ms=round(seconds * 1000), where=where, untold=place.untold if place else 0)
 

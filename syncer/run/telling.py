@@ -84,7 +84,7 @@ class Telling:
         if self._projects.get(project_id) == kind or isinstance(error, Unsent):
             return
         if isinstance(error, CursorExpired):
-            log.info("calendar read anew", tenant_id=key.tenant_id, calendar_id=key.calendar_id)
+            log.info("calendar read anew", tenant_id=key.tenant_id, calendar_id=key.calendar_id, reason=str(error))
         elif self._calendars.get(key) != kind:
             self._calendars[key] = kind
             log.warning(

@@ -33,12 +33,13 @@ class LinkPut(Value, frozen=True):
 
 
 class LinkDrop(Value, frozen=True):
-    """A link to remove, and the meeting that loses it."""
+    """A link to remove, and the meeting that loses it. detail: what history tells of it beside the reason."""
 
     event_id: str
     meeting_id: str
     reason: str
     is_detaching: bool
+    detail: dict[str, object] = msgspec.field(default_factory=dict)
 
 
 class NotePut(Value, frozen=True):
@@ -109,6 +110,7 @@ class _DropRow(msgspec.Struct, gc=False):
     meeting_id: str
     reason: str
     is_detaching: bool
+    detail: dict[str, object]
 
 
 class _LossRow(msgspec.Struct, gc=False):
@@ -268,9 +270,7 @@ def _rows(lease: Lease, pages: Sequence[Said]) -> tuple[bytes, ...]:
             event = put.event
             said = (put.is_new, put.is_news, put.is_users, put.detail)
             puts.append(_PutRow(tenant_id, calendar_id, event.event_id, put.meeting_id, event, *said))
-        for drop in page.drops:
-            reason, is_detaching = drop.reason, drop.is_detaching
-            drops.append(_DropRow(tenant_id, calendar_id, drop.event_id, drop.meeting_id, reason, is_detaching))
+        drops += [_DropRow(tenant_id, calendar_id, *structs.astuple(drop)) for drop in page.drops]
         losses += [_LossRow(tenant_id, calendar_id, meeting_id) for meeting_id in page.losses]
         notes += [_NoteRow(tenant_id, calendar_id, *structs.astuple(note)) for note in page.notes]
         excluded += [_ExcludedRow(tenant_id, calendar_id, *structs.astuple(one)) for one in page.excluded]

@@ -175,7 +175,8 @@ def commit_of(page: Page, told: Told, known: Known, sight: decide.Sight, number:
                 if before is not None and is_new:
                     losses[before.meeting_id] = None
             case decide.Drop(event_id, reason, is_detaching):
-                drop = LinkDrop(event_id, _link(known, event_id).meeting_id, reason, is_detaching)
+                meeting_id, seen = _link(known, event_id).meeting_id, _seen(sight, number)
+                drop = LinkDrop(event_id, meeting_id, reason, is_detaching, seen)
                 drops.setdefault(event_id, drop)
             case decide.Note(event_id, kind, etag, reason):
                 notes.append(NotePut(event_id, kind, etag, reason))
@@ -200,9 +201,12 @@ def commit_of(page: Page, told: Told, known: Known, sight: decide.Sight, number:
 
 def _told(event: Event, before: Link | None, sight: decide.Sight, number: int) -> dict[str, object]:
     """What history tells of a change that people made, and where it was seen."""
-    seen_by = "full read" if sight.calendar.cursor.lists_all else "sweep"
-    seen: dict[str, object] = {"seen_by": seen_by, "page": number}
+    seen = _seen(sight, number)
     return seen if before is None else decide.differences(event, before.event) | seen
+
+
+def _seen(sight: decide.Sight, number: int) -> dict[str, object]:
+    return {"seen_by": "full read" if sight.calendar.cursor.lists_all else "sweep", "page": number}
 
 
 def _link(known: Known, event_id: str) -> Link:

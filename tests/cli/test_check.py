@@ -69,7 +69,7 @@ def test_what_fails_is_tried_beside_what_is_well_each_under_a_name_of_its_own(
         f"calendar {ANA} of acme"
     ]
     refused = {one["what"]: one["sentence"] for one in checks if not one["is_well"]}
-    assert len(refused) == 11
+    assert len(refused) == 11 + ("parked" in trouble)
     assert refused["further calendars of acme"].startswith("2 calendars that fail were not tried")
     told = refused["calendar a1@tenant-a.test of acme"]
     assert "On behalf of a1@tenant-a.test: " in told
@@ -153,3 +153,16 @@ def test_a_google_that_is_not_there_is_told(
 ) -> None:
     monkeypatch.setenv("SYNCER_GOOGLE_API_ROOT", "http://127.0.0.1:1/")
     assert {"Google's clock", f"calendar {ANA} of acme"} == failures(terminal).keys()
+
+
+def test_what_waits_for_a_person_is_told_though_all_works(all_is_well: None, terminal: Terminal, rows: Rows) -> None:
+    rows.run("UPDATE syncer.calendar SET state = 'parked', next_look_at = now() + interval '9 minutes', failures = 1")
+    rows.run(
+        "INSERT INTO syncer.conference (tenant_id, account_id, meeting_id, state) "
+        "SELECT tenant_id, account_id, 'm' || n, 'held' FROM syncer.tenant, generate_series(1, 3) AS n"
+    )
+    found = failures(terminal)
+    assert list(found) == ["parked calendars of acme", "deletions of acme"]
+    assert f"`syncer calendar resume acme {ANA}`" in found["parked calendars of acme"]
+    assert found["deletions of acme"].startswith("3 deletions are held for a person")
+    assert "`syncer calendar release acme ADDRESS`" in found["deletions of acme"]

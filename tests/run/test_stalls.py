@@ -93,6 +93,18 @@ def test_a_place_is_told_once_a_minute_and_counted_always() -> None:
     assert (made.count, made.longest_ms) == (5, 50)
 
 
+def test_of_many_places_a_few_are_told_a_minute() -> None:
+    made = Stalls()
+    with structlog.testing.capture_logs() as lines:
+        for number in range(20):
+            made.note(0.02, f"place {number}", number)
+        made.note(0.02, "place 19", 62)
+    assert [(line["where"], line["untold"]) for line in lines] == [
+        *((f"place {number}", 0) for number in range(4)),
+        ("place 19", 1),
+    ]
+
+
 def test_they_are_summed_up_if_there_were_any() -> None:
     made = Stalls()
     with structlog.testing.capture_logs() as lines:

@@ -191,3 +191,16 @@ async def test_history_tells_what_changed_and_when_it_was_moved_and_no_text(stag
     assert (changed[0]["seen_by"], changed[0]["page"]) == ("sweep", 1)
     assert updated[-1]["is_join_url_new"] is False
     assert "Secret" not in str(changed + updated)
+
+
+async def test_history_says_how_a_deletion_was_seen(stage: Acted, booked: Booked) -> None:
+    copy = await stage.duplicate(booked)
+    await stage.follow()
+    await stage.delete(copy)
+    await stage.follow()
+    await stage.delete(booked)
+    await stage.google.control("POST", "forget", {"before": None})
+    await stage.follow()
+    await stage.follow()
+    seen = [json.loads(row["detail"])["seen_by"] for row in await stage.rows("history") if row["kind"] == "unlinked"]
+    assert seen == ["sweep", "full read"]

@@ -105,7 +105,7 @@ ORDER BY l.event_id LIMIT $5;
 -- $1 jsonb [{project_id, owner, epoch, tenant_id, calendar_id, sync_token, page_token, generation, is_full_read, read_from,
 --            pin, time_zone, sees_details, ends_full_read, event_ids}], a page each;
 -- $2 links put jsonb [{tenant_id, calendar_id, event_id, meeting_id, event, is_new, is_news, is_users, detail}];
--- $3 links dropped jsonb [{tenant_id, calendar_id, event_id, meeting_id, reason, is_detaching}];
+-- $3 links dropped jsonb [{tenant_id, calendar_id, event_id, meeting_id, reason, is_detaching, detail}];
 -- $4 meetings that lose a link to another meeting jsonb [{tenant_id, calendar_id, meeting_id}];
 -- $5 notes jsonb [{tenant_id, calendar_id, event_id, kind, etag, reason}];
 -- $6 occurrences that do not take place jsonb [{tenant_id, calendar_id, master_id, original_start, event_id, meeting_id}],
@@ -139,7 +139,7 @@ WITH moment AS MATERIALIZED (
 ), going AS MATERIALIZED (
     SELECT u.*, p.account_id, p.place
     FROM jsonb_to_recordset($3) AS u(tenant_id bigint, calendar_id bigint, event_id text, meeting_id text, reason text,
-                                     is_detaching boolean)
+                                     is_detaching boolean, detail jsonb)
     JOIN page p USING (tenant_id, calendar_id)
 ), loss AS MATERIALIZED (
     SELECT p.tenant_id, p.account_id, p.calendar_id, u.meeting_id, p.place
@@ -295,7 +295,8 @@ WITH moment AS MATERIALIZED (
           FROM put p WHERE p.is_users
           UNION ALL
           SELECT g.place, 2, g.tenant_id, g.calendar_id, g.event_id, g.meeting_id,
-                 CASE WHEN g.is_detaching THEN 'detached' ELSE 'unlinked' END, jsonb_build_object('reason', g.reason)
+                 CASE WHEN g.is_detaching THEN 'detached' ELSE 'unlinked' END,
+                 jsonb_build_object('reason', g.reason) || g.detail
           FROM going g
           UNION ALL
           SELECT x.place, 3, x.tenant_id, x.calendar_id, x.event_id, NULL, x.kind, jsonb_build_object('reason', x.reason)
