@@ -178,9 +178,11 @@ async def test_an_address_that_google_does_not_take_is_told_once_and_rests(stage
             await until_row(
                 stage, "SELECT bool_and(reason LIKE '%SYNCER_NOTIFICATIONS_URL%' OR reason IS NULL) FROM syncer.watch"
             )
+            # A worker that is stopped between the row and the answer leaves the row, for somebody else to settle.
+            await until_row(stage, "SELECT count(*) = 0 FROM syncer.channel")
     (line,) = [line for line in lines if line["event"] == "channels fail"]
     assert "SYNCER_NOTIFICATIONS_URL" in line["reason"]
-    assert await stage.tools.database.value("SELECT count(*) FROM syncer.channel") == 0
+    assert await channels(stage) == []
 
 
 async def test_a_watch_that_fails_is_tried_again_later(stage: Acted) -> None:
