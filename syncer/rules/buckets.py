@@ -58,9 +58,11 @@ class Buckets:
         bucket, width = self.by_number[number], self.width
         later: list[int] = []
         while bucket and len(found) < most:
-            slot = bucket.pop()
-            due = dues[slot]
-            if not 0 <= due < _NEVER or int(due // width) != number:
-                continue  # it has been set to another time since
-            (found if due <= at else later).append(slot)
+            first = max(0, len(bucket) - most + len(found))
+            slots = bucket[first:]
+            del bucket[first:]
+            for slot in slots:
+                due = dues[slot]
+                if 0 <= due < _NEVER and due // width == number:  # else it has been set to another time since
+                    (found if due <= at else later).append(slot)
         return later

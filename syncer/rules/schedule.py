@@ -91,7 +91,8 @@ class Schedule:
         self._phase = array("f")
         self._due = array("d")
         self._looked = array("d")
-        self._learnt = array("d")
+        # In whole seconds, 0 before the first.
+        self._learnt = array("I")
         self._changes = array("f")
         self._weight = array("f")
         self._is_planned = bytearray()
@@ -102,8 +103,7 @@ class Schedule:
         self._lane: list[tuple[float, int]] = []
         self._told: dict[int, _Told] = {}
         self._answered: dict[int, None] = {}
-        self._tenant_of = tenant_of
-        self._due_turns, self._told_turns = Turns(weight_of), Turns(weight_of)
+        self._due_turns, self._told_turns = Turns(tenant_of, weight_of), Turns(tenant_of, weight_of)
         # When to ask again for those whose turn has not come: long ago, or soon where they have no room. Since when
         # there are any.
         self._again_at = self._told_again_at = 0.0
@@ -118,14 +118,14 @@ class Schedule:
             self._phase.append(0.0)
             self._looked.append(_NEVER)
             self._due.append(_GONE)
-            self._learnt.append(_NEVER)
+            self._learnt.append(0)
             self._changes.append(0.0)
             self._weight.append(0.0)
             self._is_planned.append(0)
         self._phase[slot] = phase(key)
         self._kept += self._weight[slot] == 0.0
         self._weigh(slot, refresh.CHANGES_AT_FIRST)
-        self._looked[slot] = self._learnt[slot] = _NEVER
+        self._looked[slot], self._learnt[slot] = _NEVER, 0
         at = now.timestamp()
         if self._due[slot] == _LEFT:
             self._due[slot] = _OUT
@@ -155,9 +155,10 @@ class Schedule:
         ripe = self._buckets.ripe(at, self._due, _SLOTS_SORTED)
         if not self._due_turns and len(ripe) <= limit and not rooms:
             # Nobody is behind. One may be there twice.
-            found = [slot for slot in ripe if self._claim(slot, at)]
+            found = self._claim(ripe, at)
         else:
-            found = self._in_turn(self._due_turns, ripe, limit, lambda slot: self._claim(slot, at), rooms)
+            self._due_turns.add(ripe)
+            found = self._due_turns.take(limit, lambda slots: self._claim(slots, at), rooms)
             self._again_at = at + _NO_ROOM_SECONDS if len(found) < limit else self._behind_since
         if self._told:
             for slot in self._told.keys() & found:
@@ -176,31 +177,29 @@ class Schedule:
         while self._lane and self._lane[0][0] <= at and len(ripe) < _SLOTS_SORTED:
             ripe.append(heapq.heappop(self._lane)[1])
         if not self._told_turns and len(ripe) <= most and not rooms:
-            return [slot for slot in ripe if self._claim_told(slot)]
-        found = self._in_turn(self._told_turns, ripe, most, self._claim_told, rooms)
+            return self._claim_told(ripe)
+        self._told_turns.add(ripe)
+        found = self._told_turns.take(most, self._claim_told, rooms)
         self._told_again_at = at + _NO_ROOM_SECONDS if len(found) < most else self._told_behind_since
         return found
 
-    def _in_turn(
-        self, turns: Turns, ripe: Sequence[int], limit: int, claim: Callable[[int], bool], rooms: Mapping[int, int]
-    ) -> list[int]:
-        for slot in ripe:
-            turns.add(self._tenant_of(slot), slot)
-        return turns.take(limit, claim, rooms)
+    def _claim(self, slots: Sequence[int], at: float) -> list[int]:
+        """Hands out those that are still due."""
+        dues, found = self._due, list[int]()
+        for slot in slots:
+            if 0.0 <= dues[slot] <= at:
+                dues[slot] = _OUT
+                found.append(slot)
+        return found
 
-    def _claim(self, slot: int, at: float) -> bool:
-        """Hands it out, if it is still due."""
-        if 0.0 <= self._due[slot] <= at:
-            self._due[slot] = _OUT
-            return True
-        return False
-
-    def _claim_told(self, slot: int) -> bool:
-        if self._told.get(slot) is not _Told.WAITS:
-            return False  # it was dropped, or handed out with others
-        self._told[slot] = _Told.LOOKED_AT
-        self._due[slot] = _OUT
-        return True
+    def _claim_told(self, slots: Sequence[int]) -> list[int]:
+        found = list[int]()
+        for slot in slots:
+            if self._told.get(slot) is _Told.WAITS:  # else it was dropped, or handed out with others
+                self._told[slot] = _Told.LOOKED_AT
+                self._due[slot] = _OUT
+                found.append(slot)
+        return found
 
     def notified(self, slot: int, now: datetime, *, is_failing: bool = False) -> None:
         """Somebody told that it changed: due at once and before others. One that is being looked at right now is due
@@ -376,8 +375,8 @@ class Schedule:
 
     def _learn(self, slot: int, began: float, *, found: bool) -> None:
         """What looks since the last time tell of how often the calendar changes; the first one tells nothing."""
-        before, self._learnt[slot] = self._learnt[slot], began
-        if _NEVER < before < began:
+        before, self._learnt[slot] = self._learnt[slot], int(began)
+        if 0 < before < began:
             self._weigh(slot, refresh.changes_a_second(self._changes[slot], found=found, seconds=began - before))
 
     def _weigh(self, slot: int, changes: float) -> None:

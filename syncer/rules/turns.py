@@ -6,41 +6,41 @@ however much one tenant has waiting, another's next one goes within a round. A s
 
 from array import array
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 NO_ROOMS: Mapping[int, int] = {}
-# Of what was handed out, so much is kept at most before it is cut off.
-_MOST_KEPT = 1024
+# What was handed out is cut off when it is so much, and such a part of all that waits.
+_KEPT, _KEPT_OF = 256, 16
+
+Claim = Callable[[Sequence[int]], Sequence[int]]
 
 
 class _Line:
     """What waits for one tenant, first come first served."""
 
-    __slots__ = ("_first", "_slots")
+    __slots__ = ("_first", "slots")
 
     def __init__(self) -> None:
-        self._slots = array("I")
+        self.slots = array("I")
         self._first = 0
 
     def __len__(self) -> int:
-        return len(self._slots) - self._first
+        return len(self.slots) - self._first
 
-    def add(self, slot: int) -> None:
-        self._slots.append(slot)
-
-    def take(self) -> int:
-        slot = self._slots[self._first]
-        self._first += 1
-        if self._first > _MOST_KEPT and self._first * 2 > len(self._slots):
-            del self._slots[: self._first]
+    def take(self, most: int) -> "array[int]":
+        taken = self.slots[self._first : self._first + most]
+        self._first += len(taken)
+        if self._first > _KEPT and self._first * _KEPT_OF > len(self.slots):
+            del self.slots[: self._first]
             self._first = 0
-        return slot
+        return taken
 
 
 class Turns:
-    """Slots that wait, by tenant. weight_of: a tenant's, 1 or more."""
+    """Slots that wait, by tenant. tenant_of: whose a slot is. weight_of: a tenant's, 1 or more."""
 
-    def __init__(self, weight_of: Callable[[int], int] = lambda _: 1) -> None:
+    def __init__(self, tenant_of: Callable[[int], int], weight_of: Callable[[int], int] = lambda _: 1) -> None:
+        self._tenant_of = tenant_of
         self._weight_of = weight_of
         self._lines: dict[int, _Line] = {}
         self._order: deque[int] = deque()
@@ -52,44 +52,57 @@ class Turns:
         """How many wait, those among them that need not any more."""
         return self._count
 
-    def add(self, tenant_id: int, slot: int) -> None:
-        """This one waits from now on, behind all of its tenant."""
-        line = self._lines.get(tenant_id)
-        if line is None:
-            line = self._lines[tenant_id] = _Line()
-            self._order.append(tenant_id)
-        line.add(slot)
-        self._count += 1
+    def add(self, slots: Sequence[int]) -> None:
+        """These wait from now on, each behind all of its tenant."""
+        lines, tenant_of = self._lines, self._tenant_of
+        for slot in slots:
+            tenant_id = tenant_of(slot)
+            line = lines.get(tenant_id)
+            if line is None:
+                line = lines[tenant_id] = _Line()
+                self._order.append(tenant_id)
+            line.slots.append(slot)
+        self._count += len(slots)
 
-    def take(self, limit: int, claim: Callable[[int], bool], rooms: Mapping[int, int] = NO_ROOMS) -> list[int]:
-        """Up to `limit` in turns. claim: takes a slot that waits, and says whether it does; what does not any more is
-        dropped, and costs no turn.
+    def take(self, limit: int, claim: Claim, rooms: Mapping[int, int] = NO_ROOMS) -> list[int]:
+        """Up to `limit` in turns. claim: takes those of some slots that wait still, and gives them; what does not any
+        more is dropped, and costs no turn.
 
         rooms: so many at most of these tenants; who has no room keeps its place.
         """
         found: list[int] = []
-        left, passed = dict(rooms), 0
-        while len(found) < limit and passed < len(self._order):
-            tenant_id = self._order[0]
-            turn = self._left or max(1, self._weight_of(tenant_id))
-            room = left.get(tenant_id, turn)
-            most = min(turn, room, limit - len(found))
-            count = self._take_of(tenant_id, most, claim, found)
-            if tenant_id in left:
-                left[tenant_id] -= count
-            passed = 0 if count else passed + 1
-            self._end_turn(tenant_id, turn - count, is_cut=count == most < min(turn, room))
+        left, before = dict(rooms), -1
+        while before < len(found) < limit:
+            before, rounds = len(found), self._rounds(limit - len(found))
+            for _ in range(len(self._order)):
+                if len(found) < limit:
+                    self._take_turn(rounds, limit, claim, left, found)
         return found
 
-    def _take_of(self, tenant_id: int, most: int, claim: Callable[[int], bool], found: list[int]) -> int:
-        line, count = self._lines[tenant_id], 0
-        while count < most and len(line):
-            slot = line.take()
-            self._count -= 1
-            if claim(slot):
-                found.append(slot)
-                count += 1
-        return count
+    def _rounds(self, limit: int) -> int:
+        """How many rounds end within so many: their turns are taken at one go."""
+        if not self._order or len(self._order) * 2 > limit:
+            return 1
+        return max(1, limit // sum(max(1, self._weight_of(tenant_id)) for tenant_id in self._order))
+
+    def _take_turn(self, rounds: int, limit: int, claim: Claim, rooms: dict[int, int], found: list[int]) -> None:
+        tenant_id = self._order[0]
+        turn = self._left or max(1, self._weight_of(tenant_id)) * rounds
+        room = min(turn, rooms.get(tenant_id, turn))
+        most = min(room, limit - len(found))
+        taken = self._take_of(tenant_id, most, claim)
+        found += taken
+        if tenant_id in rooms:
+            rooms[tenant_id] -= len(taken)
+        self._end_turn(tenant_id, turn - len(taken), is_cut=len(taken) == most < room)
+
+    def _take_of(self, tenant_id: int, most: int, claim: Claim) -> list[int]:
+        line, taken = self._lines[tenant_id], list[int]()
+        while len(taken) < most and len(line):
+            slots = line.take(most - len(taken))
+            self._count -= len(slots)
+            taken += claim(slots)
+        return taken
 
     def _end_turn(self, tenant_id: int, left: int, *, is_cut: bool) -> None:
         """The next one's turn, unless only the limit of this time has cut it off."""

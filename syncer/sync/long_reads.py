@@ -1,7 +1,7 @@
 """Long reads: calendars that were handed out and wait to be read from the start, or on between two pages."""
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from syncer.model.budget import Lane
 from syncer.rules.turns import Turns
@@ -11,8 +11,7 @@ class LongReads:
     """Slots of calendars. Those that were told of go first; tenants take turns."""
 
     def __init__(self, tenant_of: Callable[[int], int], weight_of: Callable[[int], int]) -> None:
-        self._tenant_of = tenant_of
-        self._told, self._others = Turns(weight_of), Turns(weight_of)
+        self._told, self._others = Turns(tenant_of, weight_of), Turns(tenant_of, weight_of)
         self._since: dict[int, float] = {}
 
     def __len__(self) -> int:
@@ -32,17 +31,17 @@ class LongReads:
         """These wait from now on."""
         for slot in slots:
             self._since.setdefault(slot, time.monotonic())
-            (self._told if is_told(slot) else self._others).add(self._tenant_of(slot), slot)
+            (self._told if is_told(slot) else self._others).add((slot,))
 
     def hurry(self, slot: int) -> None:
         """Somebody told that it changed: if it waits, it goes before those that nobody told of."""
         if slot in self._since:
-            self._told.add(self._tenant_of(slot), slot)
+            self._told.add((slot,))
 
     def take(self, limit: int, rooms: Mapping[int, int]) -> list[int]:
         """The next ones, all of one lane; they wait no longer."""
         found = self._told.take(limit, self._claim, rooms)
         return found or self._others.take(limit, self._claim, rooms)
 
-    def _claim(self, slot: int) -> bool:
-        return self._since.pop(slot, None) is not None
+    def _claim(self, slots: Sequence[int]) -> list[int]:
+        return [slot for slot in slots if self._since.pop(slot, None) is not None]

@@ -22,11 +22,14 @@ _NO_TIME = float("-inf")
 
 
 class Roster:
-    """Calendars by key and by slot. A slot is a number from 0 on, and stays the calendar's as long as it is known."""
+    """Calendars by key and by slot. A slot is a number from 0 on, and stays the calendar's as long as it is known.
+
+    tenant_ids: whose calendar each slot is; 0 when it is served no longer.
+    """
 
     def __init__(self) -> None:
         self._ids = array("q")
-        self._tenant_ids = array("q")
+        self.tenant_ids = array("q")
         self._places: list[bytes] = []
         self._whose: list[Whose] = []
         self._tokens: list[bytes | None] = []
@@ -53,25 +56,21 @@ class Roster:
 
     def slots(self) -> Iterator[int]:
         """The slots of all calendars."""
-        return (slot for slot in range(len(self._ids)) if self._tenant_ids[slot])
+        return (slot for slot in range(len(self._ids)) if self.tenant_ids[slot])
 
     def slot(self, key: CalendarKey) -> int | None:
         """The slot of a calendar that is served."""
         slot = self._known(key)
-        return slot if slot is not None and self._tenant_ids[slot] else None
+        return slot if slot is not None and self.tenant_ids[slot] else None
 
     def key(self, slot: int) -> CalendarKey:
         """The calendar of a slot."""
-        return CalendarKey(self._tenant_ids[slot], self._ids[slot])
-
-    def tenant_id(self, slot: int) -> int:
-        """Whose calendar it is; 0 when it is served no longer."""
-        return self._tenant_ids[slot]
+        return CalendarKey(self.tenant_ids[slot], self._ids[slot])
 
     def slots_of(self, tenant_id: int) -> Iterator[int]:
         """The slots of one tenant's calendars."""
         slots = chain(range(*self._runs.get(tenant_id, (0, 0))), self._late.get(tenant_id, {}).values())
-        return (slot for slot in slots if self._tenant_ids[slot])
+        return (slot for slot in slots if self.tenant_ids[slot])
 
     def get(self, key: CalendarKey) -> Calendar | None:
         """A calendar as it stands; a new value each time."""
@@ -121,7 +120,7 @@ class Roster:
             return None
         place = self._places[slot].decode().replace("?", _BETWEEN, 1)
         token = _text(self._tokens[slot])
-        return Look(place, self._whose[slot], token, None, None, False, self._tenant_ids[slot])
+        return Look(place, self._whose[slot], token, None, None, False, self.tenant_ids[slot])
 
     def put(self, calendar: Calendar, *, is_whole: bool = False) -> int:
         """Take over a calendar as it stands; gives its slot. is_whole: not steady, whatever its cursor says."""
@@ -158,9 +157,7 @@ class Roster:
         count = min(slots, int(slots * share) + 1)
         taken = [(self._saved_to + number) % slots for number in range(count)] if slots else []
         self._saved_to = (self._saved_to + count) % slots if slots else 0
-        found = [
-            slot for slot in taken if self._is_unsaved[slot] and self._tenant_ids[slot] and slot not in self._whole
-        ]
+        found = [slot for slot in taken if self._is_unsaved[slot] and self.tenant_ids[slot] and slot not in self._whole]
         for slot in found:
             self._is_unsaved[slot] = 0
         return [
@@ -171,8 +168,8 @@ class Roster:
 
     def drop(self, slot: int) -> None:
         """Forget a calendar."""
-        if self._tenant_ids[slot]:
-            self._tenant_ids[slot] = 0
+        if self.tenant_ids[slot]:
+            self.tenant_ids[slot] = 0
             self._versions[slot] += 1
             self._whole.pop(slot, None)
             self._addresses.pop(slot, None)
@@ -204,8 +201,8 @@ class Roster:
         slot = self._known(key)
         if slot is None:
             slot = self._grow(key)
-        if not self._tenant_ids[slot]:
-            self._tenant_ids[slot] = key.tenant_id
+        if not self.tenant_ids[slot]:
+            self.tenant_ids[slot] = key.tenant_id
             self._count += 1
         return slot
 
@@ -218,7 +215,7 @@ class Roster:
         else:
             self._late.setdefault(key.tenant_id, {})[key.calendar_id] = slot
         self._ids.append(key.calendar_id)
-        self._tenant_ids.append(0)
+        self.tenant_ids.append(0)
         self._places.append(b"")
         self._whose.append(("", None))
         self._tokens.append(None)

@@ -69,7 +69,8 @@ async def sweep(tools: Tools, project: Project, slots: Sequence[int]) -> list[Se
     is left out, and so is one whose cursor has moved while it was looked at.
     """
     began_at = tools.clock()
-    asked = [_asked(project, slot, began_at) for slot in slots if project.calendars.tenant_id(slot) in project.tenants]
+    tenant_ids, tenants = project.calendars.tenant_ids, project.tenants
+    asked = [_asked(project, slot, began_at) for slot in slots if tenant_ids[slot] in tenants]
     answers = await tools.google.look([one.look for one in asked])
     quiet: list[int] = []
     seen: list[Seen] = []

@@ -97,14 +97,16 @@ class Project:
         self.tenure = tenure
         self.spending = spending
         self.calendars = Roster()
-        self.schedule = Schedule(cycle_seconds, tenant_of=self.calendars.tenant_id, weight_of=self._weight_of)
+        self.schedule = Schedule(
+            cycle_seconds, tenant_of=self.calendars.tenant_ids.__getitem__, weight_of=self._weight_of
+        )
         self.tenants: dict[int, Tenant] = {}
         self.apart: set[int] = set()
         self.alone: set[int] = set()
         self.resting: dict[tuple[str, str | None], Resting] = {}
         self.rests_until: datetime | None = None
         self.lost_in_a_row = 0
-        self.long_reads = LongReads(self.calendars.tenant_id, self._weight_of)
+        self.long_reads = LongReads(self.calendars.tenant_ids.__getitem__, self._weight_of)
         self.left_blocks: dict[int, set[tuple[CalendarKey, str]]] = {}
         self.rungs = Rungs()
         self.unlisted: set[int] = set()
@@ -307,14 +309,14 @@ class Project:
 
     def swept(self, slots: Iterable[int]) -> None:
         """These were looked at, or will not be after all."""
-        self.spending.shares.take_back(map(self.calendars.tenant_id, slots))
+        self.spending.shares.take_back(map(self.calendars.tenant_ids.__getitem__, slots))
 
     def lane(self, slots: Iterable[int], otherwise: Lane) -> Lane:
         """What work on these is to the budget: whatever they wait for, what was told of is urgent."""
         return Lane.URGENT if all(map(self.schedule.is_told, slots)) else otherwise
 
     def _handed_out(self, slots: list[int]) -> list[int]:
-        self.spending.shares.hand_out(map(self.calendars.tenant_id, slots))
+        self.spending.shares.hand_out(map(self.calendars.tenant_ids.__getitem__, slots))
         return slots
 
     def _weight_of(self, tenant_id: int) -> int:
@@ -332,7 +334,7 @@ class Project:
 
     def is_long_read(self, slot: int) -> bool:
         """The next look at it begins a full read, or goes on with what was left between two pages."""
-        tenant = self.tenants.get(self.calendars.tenant_id(slot))
+        tenant = self.tenants.get(self.calendars.tenant_ids[slot])
         if tenant is None or self.calendars.look(slot) is not None:
             return False
         known = self.calendars.at(slot)
