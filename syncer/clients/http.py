@@ -22,6 +22,7 @@ from yarl import URL
 from syncer.clients import addresses
 from syncer.clients.secret import Secret
 from syncer.durations import Durations
+from syncer.model.calendar import Value
 from syncer.model.errors import OutsideError, Refused, Unreachable, Unreadable
 
 # Google compresses only for a User-Agent that says so. Source: Calendar API, "Performance tips", gzip.
@@ -47,7 +48,7 @@ class Limits:
     body_bytes: int
 
 
-class Answer(NamedTuple):
+class Answer(Value, frozen=True):
     """What a server said. Header names are lower-case; of repeated headers the last counts."""
 
     status: int

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from datetime import datetime
-from typing import NamedTuple, assert_never
+from typing import assert_never
 
 from msgspec import structs
 
@@ -88,7 +88,7 @@ async def sweep(tools: Tools, project: Project, slots: Sequence[int]) -> list[Se
     return seen
 
 
-class _Asked(NamedTuple):
+class _Asked(Value, frozen=True):
     """A calendar that is looked at. calendar: with the cursor it is looked at from, None when it is steady."""
 
     slot: int
@@ -108,7 +108,7 @@ def _asked(project: Project, slot: int, now: datetime) -> _Asked:
         calendar = structs.replace(known, cursor=reading.begun(known, policy, now))
         look = look_at(calendar, calendar.cursor.read_from)
     if slot in project.apart:
-        look = look._replace(is_alone=True)
+        look = structs.replace(look, is_alone=True)
     return _Asked(slot, served.version(slot), look, calendar, now)
 
 

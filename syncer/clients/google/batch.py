@@ -9,7 +9,6 @@ import asyncio
 import secrets
 from collections.abc import Sequence
 from enum import IntEnum
-from typing import NamedTuple
 
 import structlog
 
@@ -17,6 +16,7 @@ from syncer.clients.google import errors, multipart
 from syncer.clients.google.metering import UNMETERED, Meter, metered
 from syncer.clients.http import Answer, Http, Limits, TooLarge
 from syncer.clients.secret import Secret
+from syncer.model.calendar import Value
 from syncer.model.errors import AccessDenied, OutsideError, Remedy, TokenRefused, Unreadable
 
 log = structlog.get_logger()
@@ -36,7 +36,7 @@ _OF_ALL = frozenset({Remedy.AGAIN, Remedy.WAIT, Remedy.STOP})
 Whose = tuple[str, str | None]
 
 
-class Call(NamedTuple):
+class Call(Value, frozen=True):
     """One request, but for its token.
 
     path: below the root, percent-encoded, query and all. whose: credential and subject, for the token. is_alone: in no
@@ -55,7 +55,7 @@ class Call(NamedTuple):
     tenant_id: int = 0
 
 
-class Lost(NamedTuple):
+class Lost(Value, frozen=True):
     """No answer to a call. is_shared: it was lost with the batch that it was in, so it says nothing of the call."""
 
     error: OutsideError

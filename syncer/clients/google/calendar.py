@@ -20,6 +20,7 @@ import orjson
 from aiogoogle.client import Aiogoogle
 from aiogoogle.models import Request
 from aiogoogle.resource import GoogleAPI
+from msgspec import structs
 
 from syncer.clients.google import channels, discovery, errors, multipart
 from syncer.clients.google.auth import Credentials
@@ -30,7 +31,7 @@ from syncer.clients.google.metering import UNMETERED, Meter, metered
 from syncer.clients.google.session import GoogleSession
 from syncer.clients.http import Answer, Http, Limits
 from syncer.clients.secret import Secret
-from syncer.model.calendar import Calendar
+from syncer.model.calendar import Calendar, Value
 from syncer.model.errors import Refused, SyncerError, Throttled, TokenRefused, Unreachable, Unreadable, Unsent
 from syncer.together import Together
 
@@ -60,7 +61,7 @@ _TOO_FAST = "rateLimitExceeded"
 _ETAG = re.compile(r"[\x21-\x7e]+")
 
 
-class Look(NamedTuple):
+class Look(Value, frozen=True):
     """One calendar to look at, from where its cursor stands.
 
     place: as `place_of` gives it. whose: (credential, subject). time_min: aware, how far back a full read goes, the
@@ -77,13 +78,13 @@ class Look(NamedTuple):
     tenant_id: int = 0
 
 
-class Looked(NamedTuple):
+class Looked(Value, frozen=True):
     """The calendar's next page: the body of events.list."""
 
     body: bytes
 
 
-class Failed(NamedTuple):
+class Failed(Value, frozen=True):
     """Why this calendar gave no page. is_shared: it says nothing of this one, for a whole batch gave none."""
 
     error: SyncerError
@@ -245,7 +246,7 @@ class GoogleCalendar:
         place, user = _parts_of(calendar.google_id)
         whose = (calendar.credential, calendar.subject)
         call = channels.watch_call(place, user, whose, ask)
-        (outcome,) = await self._send([call._replace(tenant_id=calendar.key.tenant_id)])
+        (outcome,) = await self._send([structs.replace(call, tenant_id=calendar.key.tenant_id)])
         body = self._body(outcome)
         if not isinstance(body, bytes):
             raise body
