@@ -66,43 +66,42 @@ class Turns:
 
     def take(self, limit: int, claim: Claim, rooms: Mapping[int, int] = NO_ROOMS) -> list[int]:
         """Up to `limit` in turns. claim: takes those of some slots that wait still, and gives them; what does not any
-        more is dropped, and costs no turn.
+        more is dropped, and another goes for it.
 
         rooms: so many at most of these tenants; who has no room keeps its place.
         """
         found: list[int] = []
-        left, before = dict(rooms), -1
-        while before < len(found) < limit:
-            before, rounds = len(found), self._rounds(limit - len(found))
-            for _ in range(len(self._order)):
-                if len(found) < limit:
-                    self._take_turn(rounds, limit, claim, left, found)
+        left, are_more = dict(rooms), True
+        while are_more and len(found) < limit:
+            picked = self._picked(limit - len(found), left)
+            found += claim(picked)
+            are_more = bool(picked)
         return found
+
+    def _picked(self, limit: int, rooms: dict[int, int]) -> list[int]:
+        """What one turn of each gives, or as many turns as end within the limit."""
+        picked: list[int] = []
+        rounds = self._rounds(limit)
+        for _ in range(len(self._order)):
+            if len(picked) == limit:
+                break
+            tenant_id = self._order[0]
+            turn = room = self._left or max(1, self._weight_of(tenant_id)) * rounds
+            if tenant_id in rooms:
+                room = min(turn, rooms[tenant_id])
+            slots = self._lines[tenant_id].take(min(room, limit - len(picked)))
+            picked += slots
+            if tenant_id in rooms:
+                rooms[tenant_id] -= len(slots)
+            self._end_turn(tenant_id, turn - len(slots), is_cut=len(picked) == limit and len(slots) < room)
+        self._count -= len(picked)
+        return picked
 
     def _rounds(self, limit: int) -> int:
         """How many rounds end within so many: their turns are taken at one go."""
         if not self._order or len(self._order) * 2 > limit:
             return 1
         return max(1, limit // sum(max(1, self._weight_of(tenant_id)) for tenant_id in self._order))
-
-    def _take_turn(self, rounds: int, limit: int, claim: Claim, rooms: dict[int, int], found: list[int]) -> None:
-        tenant_id = self._order[0]
-        turn = self._left or max(1, self._weight_of(tenant_id)) * rounds
-        room = min(turn, rooms.get(tenant_id, turn))
-        most = min(room, limit - len(found))
-        taken = self._take_of(tenant_id, most, claim)
-        found += taken
-        if tenant_id in rooms:
-            rooms[tenant_id] -= len(taken)
-        self._end_turn(tenant_id, turn - len(taken), is_cut=len(taken) == most < room)
-
-    def _take_of(self, tenant_id: int, most: int, claim: Claim) -> list[int]:
-        line, taken = self._lines[tenant_id], list[int]()
-        while len(taken) < most and len(line):
-            slots = line.take(most - len(taken))
-            self._count -= len(slots)
-            taken += claim(slots)
-        return taken
 
     def _end_turn(self, tenant_id: int, left: int, *, is_cut: bool) -> None:
         """The next one's turn, unless only the limit of this time has cut it off."""

@@ -52,9 +52,9 @@ def test_who_has_no_room_keeps_its_place_and_holds_up_nobody() -> None:
     assert tenants(turns.take(9, waits)) == [1, 1]
 
 
-def test_what_waits_no_more_costs_no_turn() -> None:
+def test_what_waits_no_more_makes_room_for_another() -> None:
     turns = waiting({BIG: 4, SMALL: 4})
-    assert turns.take(4, without(1000, 1001, 1002)) == [1003, 2000, 2001, 2002]
+    assert turns.take(4, without(1000, 1001, 1002)) == [2000, 2001, 2002, 1003]
     assert len(turns) == 1
 
 
