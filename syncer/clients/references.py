@@ -58,6 +58,17 @@ class References:
         """Sealed references whose value is another one since it was read; may be called all the time."""
         return await self._vault.replaced() if self._vault is not None else ()
 
+    def mark(self, reference: str) -> object:
+        """What is another when the file of a reference was replaced; None for one that is not there, or no file."""
+        kind, _, name = reference.partition(":")
+        if kind != "file" or not name:
+            return None
+        try:
+            found = self._path(reference, name).stat()
+        except (OSError, OperatorError):
+            return None
+        return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_mode
+
     def _read(self, reference: str) -> Secret:
         kind, _, name = reference.partition(":")
         if kind == "file" and name:

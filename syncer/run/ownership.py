@@ -59,13 +59,16 @@ class Ownership:
         self._tell_idle()
 
     async def list_anew(self) -> None:
-        """Brings what is held up to date with its rows. Beside the beats, for it may take longer than a lease lasts.
+        """Brings what is held up to date with its rows and with credentials that were mended.
+
+        Beside the beats, for it may take longer than a lease lasts.
 
         Raises StoreError.
         """
         self.is_new.clear()
         for project in list(self.projects.values()):
             await self._list(project)
+        await listing.try_mended(self._tools, list(self.projects.values()))
 
     async def release(self) -> None:
         """Gives everything back, so that the next worker need not wait."""

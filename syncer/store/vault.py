@@ -90,6 +90,8 @@ class Vault:
             # Another one was given while this was on its way; `replaced` told of it, and will not again.
             row = await self._row(sealed)
         if row is None:
+            # Whenever it comes, it is another one than none.
+            self._marks[reference] = 0
             raise OperatorError(
                 f"credential sealed:{sealed.name} is not there: `syncer tenant seal` puts it in"
                 + (", with --provider" if sealed.owner == "account" else "")

@@ -1,7 +1,10 @@
-"""List: take over what the rows say of a project's tenants and calendars, all of it at first, then what has changed."""
+"""List: take over what the rows say of a project's tenants and calendars, all of it at first, then what has changed.
+
+And what has changed outside of the rows: credentials that failed, and were mended.
+"""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from syncer.model.errors import StoreError
 from syncer.store import calendars, roster
@@ -21,6 +24,13 @@ async def list_anew(tools: Tools, project: Project) -> list[BrokenTenant]:
     except StoreError:
         project.revision = _NO_REVISION
         raise
+
+
+async def try_mended(tools: Tools, projects: Iterable[Project]) -> None:
+    """Has calendars looked at at once whose credential failed and is another by now."""
+    mended = await tools.google.mended()
+    for project in projects if mended else ():
+        await _in_steps(project.try_again(mended, tools.clock()))
 
 
 async def _list_anew(tools: Tools, project: Project) -> list[BrokenTenant]:

@@ -182,6 +182,14 @@ class Project:
                     self._drop(slot)
             yield
 
+    def try_again(self, credentials: Set[str], now: datetime) -> Iterator[None]:
+        """What fails and has one of these credentials is due at once. In steps, between which others may go on."""
+        for some in _some(self.calendars.slots()):
+            for slot in some:
+                if self.is_failing(slot) and self.calendars.at(slot).credential in credentials:
+                    self.schedule.hurry(slot, now)
+            yield
+
     def drop_calendar(self, key: CalendarKey) -> None:
         """Forget a calendar, if it is known."""
         slot = self.calendars.slot(key)

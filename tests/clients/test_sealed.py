@@ -117,6 +117,20 @@ async def test_one_that_is_replaced_while_a_token_is_on_its_way_is_not_kept(desk
     assert await desk.token(ACME) == "for-new"
 
 
+async def test_one_that_failed_and_is_replaced_is_told_of_also_while_it_fails(desk: Desk) -> None:
+    desk.vault.values[ACME] = "no key file"
+    assert await desk.credentials.mended() == set()
+    with pytest.raises(OperatorError):
+        await desk.token(ACME)
+    assert await desk.credentials.mended() == set()
+    desk.replace(ACME, "new")
+    # Twice, for a look that failed with the old one may be written down between.
+    assert [await desk.credentials.mended() for _ in range(3)] == [{ACME}, {ACME}, set()]
+    assert await desk.token(ACME) == "for-new"
+    desk.replace(ACME, "newer")
+    assert await desk.credentials.mended() == set()
+
+
 async def test_a_token_outlives_a_database_that_is_away(desk: Desk) -> None:
     desk.give(ACME, "mine")
     await desk.token(ACME)

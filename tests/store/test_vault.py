@@ -154,6 +154,15 @@ async def test_what_was_replaced_is_told_once(kept: Kept) -> None:
     assert list(await kept.vault.replaced()) == []
 
 
+async def test_one_that_was_asked_for_in_vain_is_told_of_when_it_is_there(kept: Kept) -> None:
+    with pytest.raises(OperatorError, match="is not there"):
+        await kept.vault.read(reference())
+    assert list(await kept.vault.replaced()) == []
+    one = await kept.put("mine")
+    assert list(await kept.vault.replaced()) == [one]
+    assert list(await kept.vault.replaced()) == []
+
+
 async def test_sealing_anew_replaces_nothing(kept: Kept) -> None:
     await kept.vault.read(await kept.put("same"))
     kept.promote(kept.add_key())

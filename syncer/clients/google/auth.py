@@ -22,6 +22,7 @@ from syncer.clients.references import References
 from syncer.clients.secret import Secret
 from syncer.model.errors import (
     OperatorError,
+    Remedy,
     StoreError,
     SyncerError,
     Throttled,
@@ -39,6 +40,9 @@ _AGAIN_SECONDS = 30.0
 _LONGEST_SECONDS = 86_400.0
 # It goes into header lines as it is. Source: RFC 6750, 2.1.
 _TOKEN = re.compile(r"[\x21-\x7e]+")
+# Whoever mends what these ask for may do it by giving another credential.
+_MENDED_BY_PEOPLE = (Remedy.ASK, Remedy.PARK, Remedy.LEAVE)
+_REPLACED = object()
 _JWT_GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 
 
@@ -94,6 +98,10 @@ class Credentials:
         self._reading: dict[str, asyncio.Lock] = {}
         self._replaced: Counter[str] = Counter()
         self._slot_by_key: dict[tuple[str, str | None], _Slot] = {}
+        # Of references that failed: what marked the value that did.
+        self._mark_by_reference: dict[str, object] = {}
+        self._failed_mark_by_reference: dict[str, object] = {}
+        self._mended: frozenset[str] = frozenset()
 
     async def check(self, reference: str) -> None:
         """Reads and checks a credential without using it. Raises OperatorError."""
@@ -104,9 +112,27 @@ class Credentials:
         for reference in await self._references.replaced():
             self._grantor_by_reference.pop(reference, None)
             self._replaced[reference] += 1
+            if reference in self._failed_mark_by_reference:
+                self._failed_mark_by_reference[reference] = _REPLACED
             for key, slot in self._slot_by_key.items():
                 if key[0] == reference:
                     slot.token = slot.last = None
+
+    async def mended(self) -> frozenset[str]:
+        """References that failed and have another value by now. May be called all the time.
+
+        Each is given twice in a row: whoever failed with the old value a moment ago may be noticed only after that.
+        """
+        await self.keep_up()
+        before, self._mended = (
+            self._mended,
+            frozenset(
+                [one for one, mark in self._failed_mark_by_reference.items() if mark != self._references.mark(one)]
+            ),
+        )
+        for reference in self._mended:
+            del self._failed_mark_by_reference[reference]
+        return before | self._mended
 
     def held(self, reference: str, subject: str | None) -> Secret | None:
         """The token that `access_token` would give at once, None when it would have to ask."""
@@ -145,6 +171,10 @@ class Credentials:
             answer = await self._ask(reference, subject)
         except SyncerError as error:
             slot.last = self._failed(slot, reference, error, asked_at=asked_at)
+            if error.remedy in _MENDED_BY_PEOPLE:
+                is_known = self._replaced[reference] == before
+                mark = self._mark_by_reference.get(reference) if is_known else _REPLACED
+                self._failed_mark_by_reference[reference] = mark
         else:
             life_seconds = min(max(answer.expires_in, 0.0), _LONGEST_SECONDS)
             slot.last = slot.token = Secret(answer.access_token)
@@ -210,6 +240,8 @@ class Credentials:
         async with self._reading.setdefault(reference, asyncio.Lock()):
             known = self._grantor_by_reference.get(reference)
             if known is None:
+                # Before it is read: a file that is replaced meanwhile is another one then.
+                self._mark_by_reference[reference] = self._references.mark(reference)
                 # In a thread, for parsing a key blocks for longer than the loop should.
                 known = await asyncio.to_thread(_ready, reference, await self._parsed(reference))
                 self._grantor_by_reference[reference] = known

@@ -158,6 +158,10 @@ class GoogleCalendar:
         """How many looks go well into one request, by how long the last ones took."""
         return self._batches.size.calls
 
+    async def mended(self) -> frozenset[str]:
+        """Credentials that failed and are others by now; see `Credentials.mended`."""
+        return await self._credentials.mended()
+
     async def look(self, looks: Sequence[Look]) -> list[Answered]:
         """The next page of each calendar, in the order asked. All of one project. A failure is its calendar's own."""
         outcomes = await self._send([_look_call(look) for look in looks])
