@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
-from syncer.cli import asking, channel, connect, options, output, progress, resync_plan, standing
+from syncer.cli import asking, channel, connect, credential, options, output, progress, resync_plan, standing
 from syncer.cli.asking import Yes
 from syncer.cli.output import AsJson
 
@@ -44,14 +44,17 @@ async def add(
     """
     from syncer.store import tenants
 
-    own = chosen.credential
+    own, said = chosen.credential, list[str]()
     if own is not None:
         own = options.reference("--credential", own, prefix=connect.settings().credentials_prefix)
+        said = await credential.of_google("--credential", own)
     calendar = tenants.NewCalendar(
         google_id, subject=chosen.subject, credential=own, addresses=frozenset(chosen.address)
     )
     async with connect.store() as database:
         calendar_id = await tenants.add_calendar(database, tenant, calendar)
+        said += await credential.unsealed(database, tenant, own, None)
+    output.warn(said)
     if as_json:
         output.document({"tenant": tenant, "calendar": google_id, "calendar_id": calendar_id})
         return

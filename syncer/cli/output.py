@@ -71,6 +71,12 @@ def say(sentence: str) -> None:
         sys.stderr.write(f"{plain(sentence)}\n")
 
 
+def warn(sentences: Iterable[str]) -> None:
+    """Tells on stderr what was taken and may yet be wrong, one sentence or two a line."""
+    for sentence in sentences:
+        say(f"Warning: {sentence}")
+
+
 def advise(command: str) -> None:
     """Ends an answer with the next command, when a person reads it."""
     if sys.stdout.isatty() and sys.stderr.isatty():

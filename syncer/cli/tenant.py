@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 from cyclopts import Parameter
 
-from syncer.cli import asking, connect, options, output, progress
+from syncer.cli import asking, connect, credential, options, output, progress
 from syncer.cli.asking import Yes
 from syncer.cli.output import AsJson
 from syncer.cli.seal import seal as seal  # one of its commands, in a module of its own
@@ -34,8 +34,14 @@ async def add(slug: Slug, /, *, chosen: TenantOptions, as_json: AsJson = False) 
     from syncer.store import tenants
 
     tenant = _new(slug, chosen, prefix=connect.settings().credentials_prefix)
+    said = await credential.of_google("--credential", tenant.credential)
+    said += await credential.of_provider(
+        "--provider-credential", tenant.provider_credential, tenant.provider, tenant.provider_settings
+    )
     async with connect.store() as database:
         tenant_id = await tenants.add_tenant(database, tenant)
+        said += await credential.unsealed(database, slug, tenant.credential, tenant.provider_credential)
+    output.warn(said)
     if as_json:
         output.document({"tenant": slug, "tenant_id": tenant_id})
         return
@@ -90,6 +96,7 @@ async def change(slug: Slug, /, *, chosen: TenantChanges = _NOTHING, yes: Yes = 
     wanted = _change(chosen, prefix=connect.settings().credentials_prefix)
     async with connect.store() as database:
         about = await overview.tenant(database, slug)
+        said = await _looked_at(wanted, about)
         others = await tenants.sharers(database, slug) if wanted.is_of_the_account else []
         leaving, of_all = await overview.unmatched(database, slug, wanted.matchers) if wanted.matchers else (0, 0)
         risks = [_shared(slug, others)] if others else []
@@ -97,6 +104,8 @@ async def change(slug: Slug, /, *, chosen: TenantChanges = _NOTHING, yes: Yes = 
         if risks and not asking.sure(" ".join(risks), yes=yes):
             return 1
         changed = await tenants.set_tenant(database, slug, wanted)
+        said += await credential.unsealed(database, slug, wanted.credential, wanted.provider_credential)
+    output.warn(said)
     if as_json:
         output.document({"tenant": slug, "changed": changed, "also_for": others, "meetings_that_leave": leaving})
         return 0
@@ -225,6 +234,19 @@ def _change(chosen: TenantChanges, *, prefix: str) -> "TenantChange":
         provider_limits=options.call_limits(chosen.provider_limit) if chosen.provider_limit else None,
         share=Share(per_minute=chosen.per_minute, weight=chosen.weight),
     )
+
+
+async def _looked_at(wanted: "TenantChange", about: "TenantView") -> list[str]:
+    """What there is to say of the credentials that are given."""
+    said: list[str] = []
+    if wanted.credential is not None:
+        said += await credential.of_google("--credential", wanted.credential)
+    if wanted.provider_credential is not None:
+        settings = {**about.provider_settings, **(wanted.provider_settings or {})}
+        said += await credential.of_provider(
+            "--provider-credential", wanted.provider_credential, about.provider, settings
+        )
+    return said
 
 
 def _provider_url(option: str, text: str) -> str:

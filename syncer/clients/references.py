@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from syncer.clients.secret import Secret
-from syncer.model.errors import OperatorError
+from syncer.model.errors import NotThere, OperatorError
 from syncer.model.reference import as_written, sealed_of
 
 LIMIT_BYTES = 64 * 1024
@@ -48,7 +48,8 @@ class References:
     async def read(self, reference: str) -> Secret:
         """The text behind a reference; a sealed one names its owner (`model.reference`).
 
-        Raises OperatorError, naming the reference and never the content, and StoreError for a sealed one.
+        Raises OperatorError, naming the reference and never the content, which is NotThere where there is none, and
+        StoreError for a sealed one.
         """
         if self._vault is not None and sealed_of(reference) is not None:
             return Secret(await self._vault.read(reference))
@@ -86,16 +87,16 @@ class References:
             )
         text = self._environ.get(name)
         if not text:
-            raise OperatorError(f"credential {_shown(reference)} is not there: set the variable {name}")
+            raise NotThere(f"credential {_shown(reference)} is not there: set the variable {name}")
         return text
 
     def _from_file(self, reference: str, name: str) -> str:
         path = self._path(reference, name)
         try:
+            if not path.exists():
+                raise NotThere(f"credential {_shown(reference)} is not there: put the file into the credentials folder")
             if not path.is_file():
-                raise OperatorError(
-                    f"credential {_shown(reference)} is not there: put the file into the credentials folder"
-                )
+                raise OperatorError(f"credential {_shown(reference)} is not a file: put the key file in its place")
             if path.stat().st_size > LIMIT_BYTES:
                 raise OperatorError(
                     f"credential {_shown(reference)} is larger than {LIMIT_BYTES} bytes: it is not a credential"
@@ -110,7 +111,10 @@ class References:
 
     def _path(self, reference: str, name: str) -> Path:
         if self._folder is None:
-            raise OperatorError(f"credential {_shown(reference)} cannot be read: no credentials folder is set")
+            raise NotThere(
+                f"credential {_shown(reference)} cannot be read: no credentials folder is set; set "
+                "SYNCER_CREDENTIALS_FOLDER"
+            )
         folder = self._folder.resolve()
         outside = OperatorError(
             f"credential {_shown(reference)} is not allowed: file: names a file below the credentials folder"

@@ -2,6 +2,7 @@
 
     SyncerError
     ├── OperatorError        somebody gave us something wrong: told in one sentence, nothing changed
+    │   └── NotThere           what they named is not there, or not yet
     ├── FencedOut            our lease is another's now: whatever we hold is stale
     ├── StoreError           Postgres
     │   ├── StoreUnavailable   cannot be reached, or went away
@@ -60,6 +61,10 @@ class OperatorError(SyncerError):
     def __init__(self, sentence: str, *, exit_code: int = 1) -> None:
         super().__init__(sentence)
         self.exit_code = exit_code
+
+
+class NotThere(OperatorError):
+    """What a reference names is not there, or cannot be seen from here."""
 
 
 class FencedOut(SyncerError):

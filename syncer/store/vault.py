@@ -146,6 +146,11 @@ async def owners(database: Database, tenant: str) -> Owners:
     )
 
 
+async def is_there(database: Database, sealed: Sealed) -> bool:
+    """There is a value of that name, whatever it is."""
+    return await database.first(_SQL[f"read_{sealed.owner}"], sealed.owner_id, sealed.name) is not None
+
+
 async def put(database: Database, key: Key, sealed: Sealed, text: str, *, origin: str = "") -> bool:
     """Seals a value into the place of what was there; gives whether there was nothing.
 
