@@ -176,11 +176,18 @@ class Stale(Value, frozen=True):
 class Rejected(Value, frozen=True):
     """The provider will not do this; repeating does not help. reason: its words, cut to 200 characters.
 
-    kind: what that was, in our own words, which a log may show; nothing of the provider's.
+    kind: what that was, in our own words, which a log may show; nothing of the provider's. code: the provider's word
+    for programs, of lower-case letters, digits and dashes, 64 at most; None where it has none.
     """
 
     reason: str
     kind: str = "the provider will not do it"
+    code: str | None = None
+
+    @property
+    def in_full(self) -> str:
+        """The provider's words and its code."""
+        return f"{self.reason} [{self.code}]" if self.code else self.reason
 
 
 class Retry(Value, frozen=True):

@@ -214,15 +214,20 @@ async def _not_done(desk: Desk, outcome: Gone | Stale | Rejected | Retry, *, dur
             desk.came.stuck = _NO_SUCH_MEETING if desk.conference.reason != _NO_SUCH_MEETING else None
         case Stale(revision):
             await _go_above(desk, revision)
-        case Rejected(reason, kind):
-            is_news = reason != desk.conference.reason
-            told = Told("rejected", {"reason": reason, "during": during})
-            await desk.settle(desk.conference, *([told] if is_news else []), reason=reason)
+        case Rejected(kind=kind):
+            is_news = outcome.in_full != desk.conference.reason
+            news = [_told_of(outcome, during)] if is_news else []
+            await desk.settle(desk.conference, *news, reason=outcome.in_full)
             desk.came.stuck = f"refused, {during}: {kind}" if is_news else None
         case Retry():
             await desk.try_later(outcome, during=during)
         case _:
             assert_never(outcome)
+
+
+def _told_of(refused: Rejected, during: str) -> Told:
+    code = {"code": refused.code} if refused.code else {}
+    return Told("rejected", {"reason": refused.reason, "during": during, **code})
 
 
 async def _go_above(desk: Desk, revision: int) -> None:
@@ -378,12 +383,10 @@ async def _delete(desk: Desk) -> None:
             await desk.settle(replace(desk.conference, state=State.DELETED), Told("deleted"))
         case Stale() | Retry():
             await _not_done(desk, outcome, during="deleting the meeting")
-        case Rejected(reason, kind):
+        case Rejected(kind=kind):
             # Released: the guard has nothing against it any more, and counts it no longer.
             refused = replace(desk.conference, state=State.HELD, was_released=True)
-            await desk.settle(
-                refused, Told("rejected", {"reason": reason, "during": "deleting the meeting"}), reason=reason
-            )
+            await desk.settle(refused, _told_of(outcome, "deleting the meeting"), reason=outcome.in_full)
             desk.came.stuck = f"refused, deleting the meeting: {kind}"
         case _:
             assert_never(outcome)

@@ -390,6 +390,39 @@ async def test_a_refusal_is_told_in_the_endpoints_words_but_tamed(room: Room) ->
     assert len(outcome.reason) == 200
 
 
+@pytest.mark.parametrize(
+    ("problem", "code"),
+    [
+        ({"type": "https://meet.example.org/problems/meeting-locked"}, "meeting-locked"),
+        ({"type": "https://meet.example.org/problems/meeting-locked/"}, "meeting-locked"),
+        ({"type": "https://meet.example.org/problems#e-4711"}, "e-4711"),
+        ({"type": "/problems/meeting-locked"}, "meeting-locked"),
+        ({"type": "urn:example:meeting-locked"}, "meeting-locked"),
+        ({"type": "meeting-locked"}, "meeting-locked"),
+        ({"type": "meeting-locked", "code": "other"}, "meeting-locked"),
+        ({"type": "about:blank", "code": "meeting-locked"}, "meeting-locked"),
+        ({"type": "https://meet.example.org/problems/Ana's birthday", "code": "x" * 64}, "x" * 64),
+        ({"code": "x" * 65}, None),
+        ({"code": "Secret birthday"}, None),
+        ({"code": "ana@example.org"}, None),
+        ({"code": 4711, "type": ["a"]}, None),
+        ({"code": "locked\n"}, None),
+        ({"code": ""}, None),
+        ({"type": "https://locked"}, None),
+        ({"type": "https://meet.example.org/problems?title=secret"}, None),
+        ({"type": "about:blank"}, None),
+        ({}, None),
+    ],
+)
+async def test_a_refusal_has_the_code_that_the_vendor_gave_it_and_no_words(
+    room: Room, problem: dict[str, Any], code: str | None
+) -> None:
+    outcome = await room.after(UPDATE, {"title": "Locked", "detail": "by-ana", **problem}, status=422)
+    assert outcome == Rejected("Locked: by-ana", "the endpoint answered 422", code)
+    assert isinstance(outcome, Rejected)
+    assert outcome.in_full == ("Locked: by-ana" if code is None else f"Locked: by-ana [{code}]")
+
+
 async def test_a_redirect_is_not_followed(room: Room) -> None:
     outcome = await room.after(UPDATE, "", status=307, Location="https://elsewhere.example.org/")
     assert isinstance(outcome, Retry)

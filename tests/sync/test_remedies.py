@@ -342,6 +342,23 @@ async def test_a_refused_change_is_told_once_and_repeated_when_a_person_says_so(
     assert (await stage.meeting(booked))["title"] == "Renamed"
 
 
+async def test_a_refusal_is_told_with_the_vendors_code(stage: Acted, booked: Booked) -> None:
+    said = "Unprocessable Entity: The meeting is locked by its owner."
+    await stage.vendor.set_faults(next={"refused": 2})
+    await stage.edit(booked, summary="Renamed")
+    await stage.follow()
+    row = await stage.conference(booked)
+    assert (row["state"], row["reason"]) == ("live", f"{said} [meeting-locked]")
+    await stage.delete(booked)
+    await stage.follow()
+    await stage.pass_time(GRACE * 2)
+    await stage.follow()
+    row = await stage.conference(booked)
+    assert (row["state"], row["reason"]) == ("held", f"{said} [meeting-locked]")
+    told = [json.loads(row["detail"]) for row in await stage.rows("history") if row["kind"] == "rejected"]
+    assert [(one["reason"], one["code"]) for one in told] == [(said, "meeting-locked")] * 2
+
+
 async def test_a_refused_change_is_tried_again_when_its_event_changes(stage: Acted, booked: Booked) -> None:
     async with refused(stage) as vendor:
         for title in ("Renamed", "Renamed again"):

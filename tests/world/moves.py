@@ -268,7 +268,9 @@ def _table() -> dict[str, tuple[float, Act]]:
     edited = {kind.value: (_EDITS.get(kind, 2.0), partial(edit, kind=kind)) for kind in kinds}
     points = {f"to {point}": (weight, partial(go_to, point=point)) for point, weight in POINTS.items()}
     google = {f"google {fault}": (1.0, partial(google_fails, fault=fault)) for fault in google_faults.KINDS}
-    vendor = {f"vendor {fault.value}": (1.0, partial(vendor_fails, fault=fault)) for fault in Fault}
+    # What is refused for good stays as it was, and worlds are to come right.
+    faults = [fault for fault in Fault if fault is not Fault.REFUSED]
+    vendor = {f"vendor {fault.value}": (1.0, partial(vendor_fails, fault=fault)) for fault in faults}
     others: dict[str, tuple[float, Act]] = {
         "go on": (4.0, go_on),
         "rest": (3.0, rest),

@@ -141,7 +141,8 @@ def _refusal(answer: Answer, *, may_be_done: bool) -> Outcome:
     if status in _SHUT:
         shut = Unauthorized if status == 401 else Retry
         return shut(_SHUT[status], wait, kind=f"{said}: {_SHUT[status]}")
-    return Rejected(_cut(webhook_json.problem(answer.body) or said), said)
+    words, code = webhook_json.problem(answer.body)
+    return Rejected(_cut(words or said), said, code)
 
 
 def _outcome(change: Change, body: bytes) -> Outcome:

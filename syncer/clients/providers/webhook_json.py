@@ -120,11 +120,15 @@ class _SentCall(msgspec.Struct):
 
 
 class ProblemAnswer(msgspec.Struct):
-    """A refusal. Source: RFC 9457."""
+    """A refusal. Source: RFC 9457. type and code may be anything: nothing else is lost for it."""
 
     title: str = ""
     detail: str = ""
+    type: object = None
+    code: object = None
 
+
+_CODE = re.compile(r"[a-z0-9-]{1,64}")
 
 # Made at import, so that a type msgspec cannot do is found there and not taken for a bad answer.
 _ANSWER = msgspec.json.Decoder(WebhookAnswer)
@@ -138,13 +142,31 @@ def answer(body: bytes) -> WebhookAnswer:
     return _ANSWER.decode(body)
 
 
-def problem(body: bytes) -> str:
-    """The words of a refusal, empty if it has none."""
+def problem(body: bytes) -> tuple[str, str | None]:
+    """The words of a refusal, empty if it has none, and the vendor's code for it.
+
+    That is the last part of its type's path or fragment, or what stands in `code`, if it looks like one. Words never
+    become a code, for they may quote an event.
+    """
     try:
         told = _PROBLEM.decode(body)
     except BAD_JSON:
+        return "", None
+    words = ": ".join(part for part in (told.title, told.detail) if part)
+    return words, _code(_last_part(told.type)) or _code(told.code)
+
+
+def _last_part(uri: object) -> str:
+    if not isinstance(uri, str) or uri == "about:blank":
         return ""
-    return ": ".join(part for part in (told.title, told.detail) if part)
+    scheme, is_of_a_host, rest = uri.partition("://")
+    # A host alone says nothing.
+    path = re.sub(r"\A[^/#]*", "", rest) if is_of_a_host else scheme
+    return re.split("[/#:]", path.rstrip("/"))[-1]
+
+
+def _code(text: object) -> str | None:
+    return text if isinstance(text, str) and _CODE.fullmatch(text) else None
 
 
 def changed_ids(body: bytes) -> tuple[str, ...]:

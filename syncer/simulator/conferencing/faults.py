@@ -14,6 +14,7 @@ class Fault(StrEnum):
     SERVER_ERROR = "server_error"
     TOO_MANY = "too_many"
     LOST_ANSWER = "lost_answer"
+    REFUSED = "refused"
 
 
 Chance = Annotated[float, msgspec.Meta(ge=0, le=1)]
@@ -61,9 +62,11 @@ class Faults:
             "happened": {fault.value: times for fault, times in self._happened.items()},
         }
 
-    def draw(self) -> Fault | None:
-        """The fault that strikes this call, if any; it counts as happened."""
-        fault = self._draw_planned() or self._draw_by_chance()
+    def draw(self, *, is_reading: bool) -> Fault | None:
+        """The fault that strikes this call, if any; it counts as happened. Nobody is refused a reading."""
+        fault = self._draw_planned(is_reading=is_reading) or self._draw_by_chance()
+        if fault is Fault.REFUSED and is_reading:
+            return None
         if fault is not None:
             self._happened[fault] += 1
         return fault
@@ -72,9 +75,9 @@ class Faults:
         """The status of this server error."""
         return self._random.choice((500, 502, 503))
 
-    def _draw_planned(self) -> Fault | None:
+    def _draw_planned(self, *, is_reading: bool) -> Fault | None:
         for fault, times in self._next.items():
-            if times > 0:
+            if times > 0 and not (fault is Fault.REFUSED and is_reading):
                 self._next[fault] = times - 1
                 return fault
         return None

@@ -104,7 +104,7 @@ def _verified(account: Account, request: web.Request, body: bytes) -> Call:
 
 
 async def _answer(request: web.Request, visit: Visit) -> web.Response:
-    fault = visit.vendor.faults.draw()
+    fault = visit.vendor.faults.draw(is_reading=isinstance(visit.call, Read))
     match fault:
         case Fault.SLOW:
             await asyncio.sleep(visit.vendor.faults.slow_seconds)
@@ -113,6 +113,9 @@ async def _answer(request: web.Request, visit: Visit) -> web.Response:
         case Fault.TOO_MANY:
             visit.note(status=429)
             raise Refusal(429, "Too many calls at once.", headers={"Retry-After": "1"})
+        case Fault.REFUSED:
+            visit.note(status=422)
+            raise Refusal(422, "The meeting is locked by its owner.", code="meeting-locked")
         case Fault.LOST_ANSWER | None:
             pass
         case _:

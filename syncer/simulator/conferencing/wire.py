@@ -12,18 +12,23 @@ from syncer.simulator.conferencing.vendor import Vendor
 
 VENDOR: web.AppKey[Vendor] = web.AppKey("vendor", Vendor)
 BODY_LIMIT_BYTES = 1024 * 1024
+_PROBLEMS = "https://meet.example.org/problems/"
+_NO_TYPE = "about:blank"
 
 T = TypeVar("T")
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Refusal(Exception):
-    """A request that is answered with a problem; nothing was changed."""
+    """A request that is answered with a problem; nothing was changed. code: what programs know it by."""
 
-    def __init__(self, status: int, detail: str, *, headers: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, status: int, detail: str, *, headers: dict[str, str] | None = None, code: str | None = None
+    ) -> None:
         super().__init__(detail)
         self.status = status
         self.detail = detail
+        self.type = f"{_PROBLEMS}{code}" if code else _NO_TYPE
         self.headers = headers
 
 
@@ -67,12 +72,12 @@ async def as_problems(request: web.Request, handler: Answer) -> web.StreamRespon
     try:
         return await handler(request)
     except Refusal as refusal:
-        return _problem(refusal.status, refusal.detail, refusal.headers)
+        return _problem(refusal.status, refusal.detail, refusal.headers, kind=refusal.type)
     except web.HTTPClientError as error:
         allowed = error.headers.get("Allow")
         return _problem(error.status, error.reason, {"Allow": allowed} if allowed else None)
 
 
-def _problem(status: int, detail: str, headers: dict[str, str] | None) -> web.Response:
-    content = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
+def _problem(status: int, detail: str, headers: dict[str, str] | None, *, kind: str = _NO_TYPE) -> web.Response:
+    content = {"type": kind, "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
     return web.Response(body=encode(content), status=status, headers=headers, content_type="application/problem+json")
