@@ -199,7 +199,8 @@ class LinkView:
 class Happening:
     """One line of a conference's history.
 
-    calendar: Google id. detail: small, without event text. organizer: address, of an event that refers to it still.
+    calendar: Google id. detail: small, without event text. organizer: address, of an event that refers to it
+    still, or that decided last how it is.
     """
 
     at: datetime

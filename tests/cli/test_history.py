@@ -194,6 +194,31 @@ def test_history_tells_who_moved_what_where_to_and_what_came_of_it(terminal: Ter
 
 
 @pytest.mark.usefixtures("a_told_meeting")
+@pytest.mark.parametrize(
+    ("column", "kept"), [("applied", {"organizer": ANA}), ("meeting", {"holds": {"organizer": ANA}})]
+)
+def test_history_names_the_organizer_of_an_event_that_is_gone(
+    terminal: Terminal, rows: Rows, column: str, kept: dict[str, Any]
+) -> None:
+    before = sentences(terminal("conference", "history", "acme", "81").out.splitlines())
+    rows.run("DELETE FROM syncer.link")
+    sql = f"UPDATE syncer.conference SET {column} = $1::text::jsonb"  # noqa: S608
+    rows.run(sql, orjson.dumps(kept).decode())
+    assert sentences(terminal("conference", "history", "acme", "81").out.splitlines()) == before
+    assert f"of organizer {ANA} was moved" in explained(terminal)
+
+
+@pytest.mark.usefixtures("a_told_meeting")
+def test_history_gives_no_event_the_organizer_of_another_calendar(terminal: Terminal, rows: Rows) -> None:
+    rows.run("DELETE FROM syncer.link")
+    rows.run(
+        "UPDATE syncer.conference SET driver_calendar_id = driver_calendar_id + 1, "
+        "applied = jsonb_build_object('organizer', 'bo@tenant-a.test')"
+    )
+    assert "bo@tenant-a.test" not in terminal("conference", "history", "acme", "81").out
+
+
+@pytest.mark.usefixtures("a_told_meeting")
 def test_history_as_json_keeps_its_fields(terminal: Terminal) -> None:
     told = terminal("conference", "history", "acme", "81", "--json").document
     assert {"at", "kind", "calendar", "event_id", "detail"} <= told[0].keys()

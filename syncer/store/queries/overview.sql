@@ -106,10 +106,12 @@ WHERE tenant_id = $1 AND calendar_id = $2
 ORDER BY kind, seen_at, event_id
 
 -- name: history
--- What was done to one conference, oldest first. $1 tenant_id bigint, $2 conference_id bigint.
--- Relies on history_of_conference and link_pkey.
+-- What was done to one conference, oldest first. $1 tenant_id bigint, $2 conference_id bigint. The organizer of an event
+-- that is gone is the one the meeting was left with, on the calendar that decided last: links on one calendar are of
+-- one organizer. Relies on history_of_conference and link_pkey.
 SELECT h.at, h.kind, calendar.google_id AS calendar, h.event_id, h.detail, conference.meeting_id,
-    link.event ->> 'organizer' AS organizer
+    coalesce(link.event ->> 'organizer', CASE WHEN driver_calendar_id = h.calendar_id THEN
+        coalesce(conference.applied ->> 'organizer', conference.meeting -> 'holds' ->> 'organizer') END) AS organizer
 FROM syncer.history h JOIN syncer.conference USING (tenant_id, conference_id)
 LEFT JOIN syncer.calendar USING (tenant_id, calendar_id)
 LEFT JOIN syncer.link USING (tenant_id, calendar_id, event_id)
@@ -118,9 +120,10 @@ ORDER BY h.at, h.history_id
 
 -- name: latest
 -- What was done last to the conferences that one calendar drives, newest first. $1 tenant_id bigint, $2 calendar_id
--- bigint, $3 at most so many. One look at history_of_conference for each conference.
+-- bigint, $3 at most so many. Organizers as in `history`. One look at history_of_conference for each conference.
 SELECT h.at, h.kind, calendar.google_id AS calendar, h.event_id, h.detail, conference.meeting_id,
-    link.event ->> 'organizer' AS organizer
+    coalesce(link.event ->> 'organizer', CASE WHEN driver_calendar_id = h.calendar_id THEN
+        coalesce(conference.applied ->> 'organizer', conference.meeting -> 'holds' ->> 'organizer') END) AS organizer
 FROM syncer.conference
 CROSS JOIN LATERAL (
     SELECT * FROM syncer.history
