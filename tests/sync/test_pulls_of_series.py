@@ -1,4 +1,4 @@
-"""What hostile eyes found in pulls: of series, and of calendars that are pulled together."""
+"""Pulls of series end, and hold up no other calendar; full reads leave no exception behind and ask for none in vain."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""What hostile eyes found in the rules of series."""
+"""Occurrences that moved, ended or have another id now: which of them take place, and which are left out."""
 
 from typing import Any
 
