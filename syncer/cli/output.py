@@ -35,15 +35,16 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, last_may_
         _grid(columns[:-1], whole, widths[:-1], room=room)
     else:
         for row in whole:
-            fields({name: value for name, value in zip(columns, row, strict=True) if value})
+            fields(dict(zip(columns, row, strict=True)))
             sys.stdout.write("\n")
 
 
 def fields(rows: Mapping[str, object]) -> None:
-    """Prints names and their values on stdout, one pair a line."""
-    width = max((cell_len(name) for name in rows), default=0)
-    for name, value in rows.items():
-        sys.stdout.write(f"{_bold(set_cell_size(name, width))}  {plain(_cell(value))}".rstrip() + "\n")
+    """Prints names and their values on stdout, one pair a line; a name that has none is left out."""
+    filled = {name: text for name, value in rows.items() if (text := _cell(value))}
+    width = max((cell_len(name) for name in filled), default=0)
+    for name, text in filled.items():
+        sys.stdout.write(f"{_bold(set_cell_size(name, width))}  {plain(text)}".rstrip() + "\n")
 
 
 def lines(sentences: Iterable[str]) -> None:

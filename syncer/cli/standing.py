@@ -110,8 +110,8 @@ def _of_serving(calendar: "CalendarView", now: datetime) -> Iterator[str]:
         until = f" until {moment(calendar.next_look_at, now=now)}" if calendar.next_look_at else ""
         yield (
             f"The calendar is parked{until}{_because(calendar.reason)}. `syncer check` says what to mend; after that "
-            f"`{_resume(calendar)}` has it looked at again at once. It resumes by itself too, only "
-            "later; what was read is kept."
+            f"`{_resume(calendar)}` has it looked at again at once. It resumes by itself too: within "
+            "seconds when its credential is replaced, and later otherwise. What was read is kept."
         )
         yield (
             f"If its id, subject or credential is wrong, `syncer calendar remove {calendar.tenant} "
@@ -130,7 +130,7 @@ def _of_reading(calendar: "CalendarView", now: datetime) -> Iterator[str]:
         what = f"Full read number {calendar.generation}" if calendar.is_full_read else "A read of its changes"
         yield f"{what} is under way and goes on at the page where it stands."
     elif calendar.generation == 0:
-        yield "It has not been read yet: its first read is due."
+        yield f"It has not been read yet: its first read {_when(calendar)}."
     elif calendar.is_full_read and calendar.has_sync_token:
         yield (
             f"Full read number {calendar.generation} has listed all there is; events that it should have listed and "
@@ -138,7 +138,7 @@ def _of_reading(calendar: "CalendarView", now: datetime) -> Iterator[str]:
         )
     elif calendar.is_full_read or not calendar.has_sync_token:
         yield (
-            "A full read is due, for its sync token is no longer accepted or belongs to other settings; "
+            f"A full read {_when(calendar)}, for its sync token is no longer accepted or belongs to other settings; "
             "what was read before stays."
         )
     else:
@@ -154,6 +154,13 @@ def _of_reading(calendar: "CalendarView", now: datetime) -> Iterator[str]:
         reason = _because(calendar.reason) if calendar.state != "parked" else ""
         times = "look" if calendar.failures == 1 else f"{calendar.failures} looks"
         yield f"The last {times} failed{reason}."
+
+
+def _when(calendar: "CalendarView") -> str:
+    """When a read comes."""
+    if resuming(calendar):
+        return "comes when it is served again"
+    return "comes with its next look" if calendar.state == "parked" else "is due"
 
 
 def _of_pushes(standing: "Standing") -> Iterator[str]:

@@ -79,8 +79,23 @@ def test_a_calendar_that_is_read_and_pushed_is_up_to_date(a_read_calendar: str, 
         ),
         pytest.param(
             "UPDATE syncer.calendar SET generation = 0, sync_token = NULL, is_full_read = true",
-            "It has not been read yet",
+            "It has not been read yet: its first read is due.",
             id="not read",
+        ),
+        pytest.param(
+            "UPDATE syncer.calendar SET generation = 0, sync_token = NULL, is_full_read = true, state = 'parked'",
+            "It has not been read yet: its first read comes with its next look.",
+            id="not read, parked",
+        ),
+        pytest.param(
+            "UPDATE syncer.calendar SET sync_token = NULL, is_full_read = true, state = 'parked'",
+            "A full read comes with its next look, for its sync token",
+            id="full read, parked",
+        ),
+        pytest.param(
+            "UPDATE syncer.calendar SET generation = 0, sync_token = NULL, is_full_read = true, state = 'paused'",
+            "It has not been read yet: its first read comes when it is served again.",
+            id="not read, paused",
         ),
         pytest.param(
             "UPDATE syncer.calendar SET sync_token = NULL, is_full_read = true",

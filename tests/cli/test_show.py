@@ -37,6 +37,13 @@ def test_the_owner_and_the_driver_are_explained(a_driven_conference: str, termin
     assert terminal("conference", "show", "acme", "81", "--json").document["particulars"]["owner"] == "acme"
 
 
+def test_what_there_is_nothing_to_say_of_is_left_out(a_driven_conference: str, terminal: Terminal) -> None:
+    for command in (("conference", "show", "acme", "81"), ("calendar", "show", "acme", a_driven_conference)):
+        lines = terminal(*command).out.splitlines()
+        assert [line for line in lines if len(line.split("  ")) < 2] == []
+        assert any(line.split("  ", 1)[0] == "failures in a row" and line.endswith(" 0") for line in lines)
+
+
 def test_what_a_provider_does_not_hold_is_shown_until_it_does(
     a_driven_conference: str, rows: Rows, terminal: Terminal
 ) -> None:
