@@ -70,15 +70,11 @@ def script(page: Path, folder: Path) -> str:
     """All blocks of the page as one script: what serves goes on in the background, to the script's end."""
     google, vendor, own = free_ports(3)
     parts = ["set -e", "trap 'kill $(jobs -p); wait' EXIT"]
-    awaited: list[str] = []
     for block in scripts(page):
         if SERVER.search(block):
             parts.append(f"(\n{SERVER.sub('exec ', block)}) >&2 &")
-            awaited += re.findall(r"--port (\d+)", block)
         else:
-            parts += [f"until curl -s -o /dev/null http://127.0.0.1:{port}/; do sleep 0.1; done" for port in awaited]
             parts.append(block)
-            awaited = []
     text = re.sub(r"/tmp/syncer-[a-z-]+", str(folder), "\n".join(parts))  # noqa: S108 (the page's, not ours)
     return text.replace("8090", google).replace("8091", vendor).replace("8092", own)
 
