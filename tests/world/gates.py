@@ -31,13 +31,22 @@ T = TypeVar("T")
 WRITES = frozenset({"before update", "before delete", "before patch"})
 """Where a worker begins to change something outside."""
 _LEASES = frozenset({"after take", "after renew"})
+_FENCED = frozenset({"commit_pages", "record", "failed", "recovered"})
+"""Statements over pieces, each of which is written down only while its lease is the worker's."""
+_HELD = """
+SELECT EXISTS (
+    SELECT FROM jsonb_to_recordset($1) AS asked(project_id bigint, owner uuid, epoch bigint)
+    JOIN syncer.lease USING (project_id, owner, epoch)
+)
+"""
 
 
 class Gate:
     """What all of one worker's points go through. While it is shut, whoever comes to a point stays there.
 
     is_reading_back: whether the worker finds meetings to read back, which would heal what should not be ill.
-    is_over: by its own count it has no lease any more. late: the changes outside that it began since.
+    is_over: by its own count it has no lease any more. late: the changes outside that it began since, and what it wrote
+    down under leases that were others' by then.
     shift: how far the clock is set off.
     """
 
@@ -198,12 +207,38 @@ class _Database(Database):
         self._names = statement_names()
 
     async def fetch(self, sql: str, *arguments: object) -> list[Row]:
-        if self._name(sql) == "unread" and not self._gate.is_reading_back:
+        name = self._name(sql)
+        if name == "unread" and not self._gate.is_reading_back:
             return []
-        return await self._gate.around(self._name(sql), lambda: Database.fetch(self, sql, *arguments))
+
+        async def work() -> list[Row]:
+            is_lost = await self._is_lost(name, *arguments)
+            found = await Database.fetch(self, sql, *arguments)
+            self._tell_late(name, is_written=is_lost and bool(found))
+            return found
+
+        return await self._gate.around(name, work)
 
     async def first(self, sql: str, *arguments: object) -> Row | None:
-        return await self._gate.around(self._name(sql), lambda: Database.first(self, sql, *arguments))
+        name = self._name(sql)
+
+        async def work() -> Row | None:
+            is_lost = await self._is_lost(name, *arguments)
+            found = await Database.first(self, sql, *arguments)
+            self._tell_late(name, is_written=is_lost and found is not None and bool(found["ours"]))
+            return found
+
+        return await self._gate.around(name, work)
+
+    async def _is_lost(self, name: str, *arguments: object) -> bool:
+        """It was stopped for so long that all of this is another's to write down, and stays so: epochs only grow."""
+        if not self._gate.is_over or name not in _FENCED:
+            return False
+        return not await Database.value(self, _HELD, arguments[0])
+
+    def _tell_late(self, name: str, *, is_written: bool) -> None:
+        if is_written:
+            self._gate.late.append(f"writing down ({name})")
 
     async def value(self, sql: str, *arguments: object) -> Any:
         name = self._name(sql)
