@@ -5,11 +5,12 @@ Tenants name them, operators fill them.
 
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
 from syncer.clients.secret import Secret
-from syncer.model.errors import NotThere, OperatorError
+from syncer.model.errors import NotThere, OperatorError, StoreError
 from syncer.model.reference import as_written, sealed_of
 
 LIMIT_BYTES = 64 * 1024
@@ -58,6 +59,14 @@ class References:
     async def replaced(self) -> Sequence[str]:
         """Sealed references whose value is another one since it was read; may be called all the time."""
         return await self._vault.replaced() if self._vault is not None else ()
+
+    async def watch(self, reference: str) -> object:
+        """Its mark, as `mark` gives it; of a sealed value `replaced` tells from now on."""
+        if self._vault is not None and sealed_of(reference) is not None:
+            # What is wrong with it is told to whoever uses it.
+            with suppress(OperatorError, StoreError):
+                await self._vault.read(reference)
+        return self.mark(reference)
 
     def mark(self, reference: str) -> object:
         """What is another when the file of a reference was replaced; None for one that is not there, or no file."""

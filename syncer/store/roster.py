@@ -38,18 +38,24 @@ async def stirred(database: Database, project_id: int, since: int) -> Stirred:
 
 
 async def pages(
-    database: Database, project_id: int, since: int, *, tenant_ids: Sequence[int] | None = None
+    database: Database,
+    project_id: int,
+    since: int,
+    *,
+    tenant_ids: Sequence[int] | None = None,
+    is_restart: bool = False,
 ) -> AsyncIterator[list[Calendar]]:
     """The calendars that are served, parked ones included, and have changed since; by key, some hundreds at a time.
 
-    since: 0 for all of them, and then of these tenants only, if any are named.
+    since: 0 for all of them, and then of these tenants only, if any are named. is_restart: then those whose credential
+    could not be used wait for nothing.
     """
     behind = (0, 0)
     while True:
         if since:
             rows = await database.fetch(_SQL["changed"], project_id, since, *behind, _PAGE)
         else:
-            rows = await database.fetch(_SQL["all"], project_id, *behind, _PAGE, tenant_ids)
+            rows = await database.fetch(_SQL["all"], project_id, *behind, _PAGE, tenant_ids, is_restart)
         if rows:
             yield [calendars.calendar_of(row) for row in rows]
             behind = (rows[-1]["tenant_id"], rows[-1]["calendar_id"])

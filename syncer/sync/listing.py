@@ -53,7 +53,9 @@ async def _list_anew(tools: Tools, project: Project) -> list[BrokenTenant]:
 
 async def _list_all(tools: Tools, project: Project) -> None:
     is_restart, served = project.since == 0, set[int]()
-    async for page in roster.pages(tools.database, project.lease.project_id, 0):
+    async for page in roster.pages(tools.database, project.lease.project_id, 0, is_restart=is_restart):
+        if is_restart:
+            await tools.google.mind({one.credential for one in page if one.failures})
         served.update(project.keep_calendars(page, tools.clock(), is_restart=is_restart))
     await _in_steps(project.keep_only(served))
 

@@ -8,7 +8,7 @@ import random
 import re
 import time
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from urllib.parse import urlencode
 
@@ -117,6 +117,12 @@ class Credentials:
             for key, slot in self._slot_by_key.items():
                 if key[0] == reference:
                     slot.token = slot.last = None
+
+    async def mind(self, references: Iterable[str]) -> None:
+        """Has `mended` tell of these too, which failed before this process was there."""
+        for reference in references:
+            if reference not in self._failed_mark_by_reference:
+                self._failed_mark_by_reference[reference] = await self._references.watch(reference)
 
     async def mended(self) -> frozenset[str]:
         """References that failed and have another value by now. May be called all the time.

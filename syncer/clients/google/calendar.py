@@ -8,7 +8,7 @@ import asyncio
 import copy
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -157,6 +157,10 @@ class GoogleCalendar:
     def looks_at_once(self) -> int:
         """How many looks go well into one request, by how long the last ones took."""
         return self._batches.size.calls
+
+    async def mind(self, credentials: Iterable[str]) -> None:
+        """These failed before; see `Credentials.mind`."""
+        await self._credentials.mind(credentials)
 
     async def mended(self) -> frozenset[str]:
         """Credentials that failed and are others by now; see `Credentials.mended`."""

@@ -13,11 +13,14 @@ FROM syncer.project p WHERE p.project_id = $1;
 -- Some of the calendars of a project that are served, with their cursors. A parked one comes with the time it waits for.
 -- The tenant's subject goes with the tenant's credential: a user's own grant speaks for nobody else.
 -- $1 project_id bigint, $2 tenant_id and $3 calendar_id to go on behind, $4 limit int, $5 of these tenants only bigint[],
--- or NULL. Rows: at most so many, by key. Index: calendar_pkey, for a statement that knew of revisions as well would be
+-- or NULL, $6 whether a worker begins with them, boolean: what it is given by variables, and by files while nobody looked,
+-- may be mended, and it costs no request to see that it is not. Rows: at most so many, by key. Index: calendar_pkey, for a statement that knew of revisions as well would be
 -- planned by them, and sort all there is for each page.
 SELECT c.tenant_id, c.calendar_id, c.google_id, coalesce(c.credential, t.credential) AS credential,
        coalesce(c.subject, CASE WHEN c.credential IS NULL THEN t.subject END) AS subject, c.addresses, c.sync_token,
-       c.page_token, c.generation, c.is_full_read, c.read_from, c.pin, c.failures, c.next_look_at
+       c.page_token, c.generation, c.is_full_read, c.read_from, c.pin, c.failures,
+       CASE WHEN $6 AND c.state = 'parked' AND starts_with(c.reason, 'credential ') THEN NULL
+           ELSE c.next_look_at END AS next_look_at
 FROM syncer.calendar c JOIN syncer.tenant t USING (tenant_id)
 WHERE t.project_id = $1 AND t.state = 'active' AND c.state <> 'paused'
   AND ($5::bigint[] IS NULL OR c.tenant_id = ANY ($5)) AND (c.tenant_id, c.calendar_id) > ($2, $3)
