@@ -6,7 +6,7 @@ They stand around the walls that the worker is given (`Tools`); the worker itsel
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from importlib import resources
@@ -162,6 +162,12 @@ class _Google:
 
     def metered(self, meter: Meter) -> _Google:
         return _Google(self._google.metered(meter), self._gate)
+
+    async def mind(self, credentials: Iterable[str]) -> None:
+        await self._google.mind(credentials)  # nothing leaves the process for these two
+
+    async def mended(self) -> frozenset[str]:
+        return await self._google.mended()
 
     async def look(self, looks: Sequence[Look]) -> list[Answered]:
         return await self._gate.around("look", lambda: self._google.look(looks))
