@@ -38,7 +38,7 @@ def test_what_is_no_move_is_refused_with_a_sentence(text: str) -> None:
 
 
 def test_a_row_of_moves_is_made_of_moves() -> None:
-    assert {name for row in moves._COMBINED for name in row} <= moves.TABLE.keys()
+    assert {name for row in (*moves._COMBINED, *moves._BEGINNINGS) for name in row} <= moves.TABLE.keys()
 
 
 def test_every_kind_of_edit_is_a_move() -> None:
