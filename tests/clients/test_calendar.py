@@ -29,7 +29,7 @@ from syncer.clients.google.credential import GOOGLE_TOKEN_URI
 from syncer.clients.http import Http
 from syncer.clients.references import References
 from syncer.model.calendar import Calendar, CalendarKey, Cursor
-from syncer.model.errors import Conflict, GrantLost, Missing, OperatorError, Refused, TokenRefused, Unreadable
+from syncer.model.errors import Conflict, GrantLost, Missing, NotThere, Refused, TokenRefused, Unreadable
 
 Put = Callable[[str, Any], str]
 TIME_MIN = datetime(2026, 11, 30, 10, 0, 0, 500, tzinfo=timezone(timedelta(hours=1)))
@@ -153,7 +153,7 @@ async def test_one_calendars_failure_is_its_own(room: Room) -> None:
     ]
     answers = await room.calendars.look([look_at(calendar, None) for calendar in calendars])
     errors = [type(answer.error) if isinstance(answer, Failed) else None for answer in answers]
-    assert errors == [None, Missing, OperatorError, None]
+    assert errors == [None, Missing, NotThere, None]
 
 
 async def test_many_looks_keep_to_the_bound_and_ask_for_one_token(room: Room) -> None:

@@ -81,6 +81,7 @@ REMEDIES = {
     errors.StoreUnavailable: Remedy.AGAIN,
     errors.StoreBusy: Remedy.AGAIN,
     errors.StoreRefused: Remedy.LEAVE,
+    errors.NotThere: Remedy.LEAVE,
     errors.Unreachable: Remedy.AGAIN,
     errors.Unwatchable: Remedy.LEAVE,
     errors.Throttled: Remedy.WAIT,

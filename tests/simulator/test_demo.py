@@ -189,7 +189,8 @@ def test_every_kind_of_fault_that_a_simulator_knows_strikes_in_a_demo_and_has_wo
 
     assert set(demo_kinds.GOOGLE) == set(google_faults.KINDS)
     assert set(demo_kinds.QUOTAS) == {*limits, "use_limit"}
-    assert set(demo_kinds.VENDOR) == {fault.value for fault in vendor_faults.Fault}
+    # What is refused for good stays so until a person mends it, and a demo is to come right by itself.
+    assert set(demo_kinds.VENDOR) == {fault.value for fault in vendor_faults.Fault} - {"refused"}
     assert set(demo_kinds.CHANGES) == {mishap.value for mishap in vendor_changes.Mishap}
     names = (demo_kinds.GOOGLE, demo_kinds.QUOTAS, demo_kinds.VENDOR, demo_kinds.CHANGES)
     struck = {name for kinds in names for name in kinds.values()}
