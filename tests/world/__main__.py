@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
-from tests.world import engine, moves, together
+from tests.world import draws, engine, moves, together
 from tests.world.engine import Outcome
 from tests.world.ground import Ground, own_ground
 from tests.world.moves import Move
@@ -55,7 +55,7 @@ def _options() -> argparse.Namespace:
 
 
 def _one(ground: Ground, seed: int, listed: Sequence[Move] | None, *, times: int, is_shrinking: bool) -> int:
-    chosen = moves.drawn(seed) if listed is None else list(listed)
+    chosen = draws.drawn(seed) if listed is None else list(listed)
     outcomes = [engine.live(ground, seed, chosen) for _ in range(times)]
     failed = [outcome for outcome in outcomes if outcome.broken]
     for outcome in failed:

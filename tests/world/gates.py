@@ -47,7 +47,7 @@ class Gate:
     is_reading_back: whether the worker finds meetings to read back, which would heal what should not be ill.
     is_over: by its own count it has no lease any more. late: the changes outside that it began since, and what it wrote
     down under leases that were others' by then.
-    shift: how far the clock is set off.
+    shift: how far the clock is set off. breaks: Postgres goes away when the worker comes to a point of this name, once.
     """
 
     def __init__(self) -> None:
@@ -56,6 +56,7 @@ class Gate:
         self.is_over = False
         self.late: list[str] = []
         self.shift = timedelta()
+        self.breaks: str | None = None
         self._is_open = True
         self._is_dead = False
         self._awaited: str | None = None
@@ -120,6 +121,9 @@ class Gate:
         if self.is_over and was_here and point in _LEASES:
             # What was promised before it was stopped is over; in the real world its count would say so.
             raise StoreUnavailable("Postgres went away while this worker was stopped.")
+        if point == self.breaks:
+            self.breaks = None
+            raise StoreUnavailable("Postgres went away.")
         self.passed[point] = self.passed.get(point, 0) + 1
 
     def _stops(self, point: str) -> bool:

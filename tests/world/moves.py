@@ -19,9 +19,6 @@ from syncer.simulator.people.record import CREATIONS, AnyKind, Json, Kind, Place
 from tests.world import quiet, telling
 from tests.world.stage import GRACE, GUARD_CALENDAR, TURN, Stage, settle
 
-LEAST, MOST = 6, 22
-_COMBINED_SHARE = 0.5
-_BEGINNINGS_SHARE = 1 / 8
 _EDITS: Mapping[AnyKind, float] = {
     **script.WEIGHTS,
     **dict.fromkeys(SeriesKind, 2.0),
@@ -215,6 +212,12 @@ async def cut(stage: Stage, _: Move) -> None:
     await stage.ground.admin.execute(_CUT)
 
 
+async def break_off(stage: Stage, _: Move, *, point: str) -> None:
+    """Postgres goes away when the worker comes to that point next."""
+    stage.interruptions += 1
+    stage.worker.gate.breaks = point
+
+
 async def jump(stage: Stage, _: Move, *, span: timedelta) -> None:
     """It is later."""
     await stage.jump(span)
@@ -319,7 +322,7 @@ async def receiver_comes(stage: Stage, _: Move) -> None:
 
 
 TABLE = _table()
-"""Every move there is: its weight and what it does, by name."""
+"""Moves that are drawn: the weight of each and what it does, by name."""
 _TOLD_POINTS = ("before watch", "after watch", "before ask", "after ask", "after open", "before stop", "after stop")
 TOLD: Mapping[str, Act] = {
     **{name: partial(messages, ways=ways) for name, ways in telling.WAYS.items()},
@@ -328,69 +331,17 @@ TOLD: Mapping[str, Act] = {
     "receiver comes": receiver_comes,
 }
 """Moves of worlds with notifications. They stand beside the table, so that the other worlds stay as they were."""
-
-
-_COMBINED: Sequence[Sequence[str]] = (
-    ("rename", "to before commit_pages", "freeze", "rename", "to after commit_pages", "wake"),
-    ("rename_series", "to before commit_pages", "freeze", "rename_series", "to after commit_pages", "wake"),
-    ("rename", "to before record", "freeze", "rename", "to after record", "wake"),
-    ("delete", "to before commit_pages", "freeze", "bring back", "to after commit_pages", "wake"),
-    ("rename", "to before update", "freeze", "rename", "to after record", "wake"),
-    ("rename", "to before patch", "freeze", "to after patch", "wake"),
-    ("move_time", "to after commit_pages", "kill", "go on"),
-    ("move_time", "to after update", "kill", "go on"),
-    ("move_instance", "rest", "delete_series", "jump 11 minutes"),
-    ("rename_instance", "rest", "split_ui", "rest", "delete_series", "rest"),
-    ("cancel_instance", "rest", "restore_instance"),
-    ("forget", "delete", "rest", "jump 11 minutes"),
-    ("forget", "cancel_instance", "to after restart", "restore_instance"),
-    ("rename", "to after look", "hold", "rename", "go on", "let go"),
-    ("rename", "to after update", "hold", "rename", "go on", "let go"),
-    ("rename", "to after patch", "hold", "rename", "go on", "let go"),
-    ("delete", "jump 11 minutes", "to before delete", "bring back", "go on"),
-    ("move unseen", "rest", "jump 11 minutes"),
-)
-"""Moves that show something together and seldom come together by chance: one world in two has such a row in it."""
-_BEGINNINGS: Sequence[Sequence[str]] = (
-    ("create_series", "cancel_instance", "cancel_instance", "rest", "undelete_series", "undelete_series", "rest"),
-)
-"""Rows with which one world in eight begins. They stand beside the others, so that other worlds stay as they were."""
-
-
-def drawn(seed: int) -> list[Move]:
-    """The moves that a seed stands for."""
-    chance = random.Random(f"world:{seed}")
-    names, weights = list(TABLE), [weight for weight, _ in TABLE.values()]
-    count = chance.randint(LEAST, MOST)
-    # Most of a world happens on few calendars: what meets nothing shows nothing.
-    seats = [chance.randrange(100) for _ in range(2)]
-    listed = [
-        Move(chance.choices(names, weights)[0], chance.choice(seats), chance.randrange(1000)) for _ in range(count)
-    ]
-    if chance.random() < _COMBINED_SHARE:
-        row, seat, at = chance.choice(_COMBINED), chance.choice(seats), chance.randrange(count + 1)
-        listed[at:at] = [Move(name, seat, chance.randrange(1000)) for name in row]
-    if telling.is_told(seed):
-        _add_told(listed, random.Random(f"telling moves:{seed}"), seats)
-    beginning = random.Random(f"beginning:{seed}")
-    if beginning.random() < _BEGINNINGS_SHARE:
-        row, seat = beginning.choice(_BEGINNINGS), beginning.choice(seats)
-        listed[:0] = [Move(name, seat, beginning.randrange(1000)) for name in row]
-    return listed
-
-
-def _add_told(listed: list[Move], chance: random.Random, seats: Sequence[int]) -> None:
-    """Some of what becomes of messages, and edits that they are to tell of."""
-    for _ in range(chance.randint(2, 6)):
-        row = [chance.choice(list(TOLD)), chance.choice(("rename", "move_time", "create", "go on", "jump 3 hours"))]
-        at, seat = chance.randrange(len(listed) + 1), chance.choice(seats)
-        listed[at:at] = [Move(name, seat, chance.randrange(1000)) for name in row]
+BEGINNING: Mapping[str, Act] = {
+    f"break off {point}": partial(break_off, point=point) for point in ("before commit_pages", "before record")
+}
+"""Moves that are in no table either, but in rows with which worlds begin."""
+ALL: Mapping[str, Act] = {**{name: act for name, (_, act) in TABLE.items()}, **TOLD, **BEGINNING}
+"""Every move there is, by name."""
 
 
 async def make(stage: Stage, move: Move) -> None:
     """Have one move happen."""
-    act = TOLD[move.name] if move.name in TOLD else TABLE[move.name][1]
-    await act(stage, move)
+    await ALL[move.name](stage, move)
 
 
 def said(moves: Iterable[Move]) -> str:
@@ -403,7 +354,7 @@ def heard(text: str) -> Sequence[Move]:
     found: list[Move] = []
     for part in filter(None, (part.strip() for part in text.split(";"))):
         match = _TEXT.fullmatch(part)
-        if match is None or match[1] not in {*TABLE, *TOLD}:
-            raise ValueError(f"{part!r} is no move: write NAME@SEAT#ROLL, with a name of {__name__}.TABLE.")
+        if match is None or match[1] not in ALL:
+            raise ValueError(f"{part!r} is no move: write NAME@SEAT#ROLL, with a name of {__name__}.ALL.")
         found.append(Move(match[1], int(match[2]), int(match[3])))
     return found

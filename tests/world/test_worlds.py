@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.conftest import Databases
-from tests.world import engine, moves
+from tests.world import draws, engine
 from tests.world.engine import Outcome
 from tests.world.ground import Ground, ground
 
@@ -25,7 +25,7 @@ def one_ground(databases: Databases) -> Iterator[Ground]:
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_random_world_keeps_the_law(ground: Ground, seed: int) -> None:
-    outcome = engine.live(ground, seed, moves.drawn(seed))
+    outcome = engine.live(ground, seed, draws.drawn(seed))
     assert not outcome.broken, _story(engine.shortened(ground, outcome, tries=_TRIES))
 
 

@@ -7,7 +7,7 @@ from collections.abc import Generator
 from contextlib import suppress
 from multiprocessing.connection import Connection
 
-from tests.world import engine, moves
+from tests.world import draws, engine
 from tests.world.engine import Outcome
 from tests.world.ground import own_ground
 
@@ -34,4 +34,4 @@ def _live(seeds: range, outcomes: Connection) -> None:
     """Live these worlds one after another on a ground of their own, as long as anybody wants to know of them."""
     with own_ground() as ground, suppress(BrokenPipeError, KeyboardInterrupt):
         for seed in seeds:
-            outcomes.send(engine.live(ground, seed, moves.drawn(seed)))
+            outcomes.send(engine.live(ground, seed, draws.drawn(seed)))
