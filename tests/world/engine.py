@@ -7,6 +7,7 @@ import time
 import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -22,6 +23,9 @@ from tests.world.stage import Stage, staged
 
 _SECONDS = 900.0
 _MESSAGES_SECONDS, _POLL_SECONDS = 30.0, 0.005
+# Of work of this process.
+_WATCHED_SECONDS = 10.0
+_WATCHED_WITHIN = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +91,7 @@ async def _judged(stage: Stage, log: Sequence[structlog.typing.EventDict]) -> li
     broken = law.broken(stage, await law.gathered(stage, log), waiting) + await law.unjust(stage, waiting)
     if stage.telling is not None:
         broken += await telling.orphans(stage.fetch, stage.town)
+        broken += await _unwatched(stage)
     if waiting and not broken:
         for place in stage.places:
             await tenants.release(stage.ground.database, place.tenant, place.calendar_id)
@@ -103,6 +108,21 @@ async def _unheeded(stage: Stage) -> list[str]:
         while await stage.telling.waiting():  # noqa: ASYNC110 (nothing tells of it)
             await asyncio.sleep(_POLL_SECONDS)
     return list(await telling.unheeded(stage.fetch, stage.servers.google_diary()))
+
+
+async def _unwatched(stage: Stage) -> list[str]:
+    """The calendars that nobody tells of, and will not within a day, however often the worker tries."""
+    stage.worker.gate.open()
+    deadline = time.process_time() + _WATCHED_SECONDS
+    while (waiting := await telling.unwatched(stage.fetch, stage.town)) and time.process_time() < deadline:
+        away = max(waiting.values()) - stage.town.clock.now()
+        if away > _WATCHED_WITHIN:
+            break
+        if away > timedelta():
+            await stage.jump(away)
+        await asyncio.sleep(_POLL_SECONDS)
+    stage.worker.gate.shut()
+    return [f"nobody tells of {google_id}" for google_id in waiting]
 
 
 def shortened(ground: Ground, outcome: Outcome, *, tries: int) -> Outcome:

@@ -20,7 +20,7 @@ from syncer.clients.providers.base import Gate as CallGate
 from syncer.clients.providers.directory import Providers
 from syncer.model.calendar import Calendar, Tenant
 from syncer.model.conference import Change, Outcome
-from syncer.model.errors import StoreUnavailable, SyncerError
+from syncer.model.errors import StoreUnavailable, SyncerError, Unreachable
 from syncer.store import statements
 from syncer.store.database import Database, Row
 from syncer.sync.tools import Tools
@@ -47,7 +47,7 @@ class Gate:
     is_reading_back: whether the worker finds meetings to read back, which would heal what should not be ill.
     is_over: by its own count it has no lease any more. late: the changes outside that it began since, and what it wrote
     down under leases that were others' by then.
-    shift: how far the clock is set off. breaks: Postgres goes away when the worker comes to a point of this name, once.
+    shift: how far the clock is set off. breaks: the point at which the call, or the statement, is broken off once.
     """
 
     def __init__(self) -> None:
@@ -123,7 +123,7 @@ class Gate:
             raise StoreUnavailable("Postgres went away while this worker was stopped.")
         if point == self.breaks:
             self.breaks = None
-            raise StoreUnavailable("Postgres went away.")
+            raise _broken_off(point)
         self.passed[point] = self.passed.get(point, 0) + 1
 
     def _stops(self, point: str) -> bool:
@@ -142,6 +142,11 @@ class Gate:
             return await work()
         finally:
             await self.at(f"after {name}")
+
+
+def _broken_off(point: str) -> SyncerError:
+    is_googles = point == "before watch"
+    return Unreachable("Google", 0, "it was broken off") if is_googles else StoreUnavailable("Postgres went away.")
 
 
 def gated(tools: Tools, gate: Gate, chance: Callable[[], float]) -> Tools:

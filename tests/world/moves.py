@@ -213,7 +213,7 @@ async def cut(stage: Stage, _: Move) -> None:
 
 
 async def break_off(stage: Stage, _: Move, *, point: str) -> None:
-    """Postgres goes away when the worker comes to that point next."""
+    """The call, or the statement, that the worker comes to there next is broken off."""
     stage.interruptions += 1
     stage.worker.gate.breaks = point
 
@@ -332,7 +332,8 @@ TOLD: Mapping[str, Act] = {
 }
 """Moves of worlds with notifications. They stand beside the table, so that the other worlds stay as they were."""
 BEGINNING: Mapping[str, Act] = {
-    f"break off {point}": partial(break_off, point=point) for point in ("before commit_pages", "before record")
+    f"break off {point}": partial(break_off, point=point)
+    for point in ("before commit_pages", "before record", "before watch")
 }
 """Moves that are in no table either, but in rows with which worlds begin."""
 ALL: Mapping[str, Act] = {**{name: act for name, (_, act) in TABLE.items()}, **TOLD, **BEGINNING}

@@ -9,6 +9,7 @@ import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from syncer import app
@@ -45,6 +46,13 @@ _WELL: Json = {
 }
 _MARKED = "SELECT google_id FROM syncer.notified JOIN syncer.calendar USING (tenant_id, calendar_id)"
 _CHANNELS = "SELECT channel_id::text FROM syncer.channel"
+_WATCHES = """
+SELECT google_id, due_at, ARRAY(
+    SELECT channel_id::text FROM syncer.channel h
+    WHERE h.tenant_id = w.tenant_id AND h.calendar_id = w.calendar_id AND h.state = 'open'
+) AS channels
+FROM syncer.watch w JOIN syncer.calendar USING (tenant_id, calendar_id)
+"""
 
 Fetch = Callable[[str], Awaitable[Sequence[Any]]]
 
@@ -117,6 +125,13 @@ async def unheeded(fetch: Fetch, google: Sequence[Json]) -> Iterator[str]:
         and looks.get(one["calendar_id"], 0.0) < float(one["born_ms"])
     }
     return iter(found.values())
+
+
+async def unwatched(fetch: Fetch, town: Town) -> dict[str, datetime]:
+    """The calendars of which no channel tells that is open at Google and in its row; and when one is asked for next."""
+    channels = (await town.google("GET", "channels"))["channels"]
+    live = {one["id"] for one in channels if one["state"] == "live"}
+    return {row["google_id"]: row["due_at"] for row in await fetch(_WATCHES) if live.isdisjoint(row["channels"])}
 
 
 async def orphans(fetch: Fetch, town: Town) -> Iterator[str]:

@@ -13,20 +13,28 @@ import pytest
 
 from syncer.model.conference import ChangeKind
 from syncer.simulator.people.record import kinds_of
-from tests.world import draws, gates, moves, shrink
+from tests.world import draws, gates, moves, shrink, telling
 from tests.world.moves import Move
 from tests.world.planted.__main__ import PATCHES, planted
 
 OUTSIDE = {"look", "get", "family", "patch", *(kind.value for kind in ChangeKind)}
-# A world each for two bugs, one that the judge sees and one that only the gates do: a net without bugs in it would be
-# no net, and that is seen every time.
+# A world each for bugs that the judge, the gates or the law of channels see: that the net is one is seen every time.
+TOLD = next(seed for seed in range(1, 99) if telling.is_told(seed))
 KNOWN = [
-    pytest.param("no_grace", "delete@0#1; rest@0#0", "after its last event went", id="no_grace"),
+    pytest.param("no_grace", 1, "delete@0#1; rest@0#0", "after its last event went", id="no_grace"),
     pytest.param(
         "pushes_without_fence",
+        1,
         "rename@0#1; to before record@0#0; freeze@0#0; rename@0#2; to after record@0#0; wake@0#0",
         "a worker whose lease was over came to writing down (record)",
         id="pushes_without_fence",
+    ),
+    pytest.param(
+        "failed_watches_forgotten",
+        TOLD,
+        "jump 3 hours@0#0; jump 3 hours@0#0; break off before watch@0#0; rest@0#0",
+        "nobody tells of",
+        id="failed_watches_forgotten",
     ),
 ]
 
@@ -92,10 +100,10 @@ def test_a_planted_bug_fits_the_tree_and_says_what_it_is(patch: Path, tmp_path: 
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize(("name", "known", "sentence"), KNOWN)
-def test_a_planted_bug_breaks_the_law(name: str, known: str, sentence: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("name", "seed", "known", "sentence"), KNOWN)
+def test_a_planted_bug_breaks_the_law(name: str, seed: int, known: str, sentence: str, tmp_path: Path) -> None:
     planted(tmp_path, PATCHES / f"{name}.patch")
-    command = [sys.executable, "-m", "tests.world", "--seed", "1", "--moves", known]
+    command = [sys.executable, "-m", "tests.world", "--seed", str(seed), "--moves", known]
     environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
     lived = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert lived.returncode == 1
