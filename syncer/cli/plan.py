@@ -1,12 +1,14 @@
 """`syncer plan`: how fresh calendars would be, and what that costs, before anything is served."""
 
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter, validators
 
 from syncer.cli import output, progress
 from syncer.cli.output import AsJson
+from syncer.model.errors import OperatorError
 
 if TYPE_CHECKING:
     from syncer.simulator.plan import Plan, Wishes
@@ -33,12 +35,15 @@ class PlanOptions:
     shortest_seconds: Annotated[
         float, Parameter(help="Seconds between two looks at a calendar, at least.", validator=_SECONDS)
     ] = 60.0
+    plot: Annotated[
+        Path | None, Parameter(help="SVG file to draw into: which part of changes is seen within which time.")
+    ] = None
 
 
 async def plan(*, options: PlanOptions, as_json: AsJson = False) -> None:
     """Live a day of a project by the rules that decide when to look, without Google: how fresh, for how many requests.
 
-    Example: syncer plan --calendars 10000 --changes-per-day 5 --loss 0.05
+    Example: syncer plan --calendars 10000 --changes-per-day 5 --loss 0.05 --plot plan.svg
     """
     from syncer.simulator.plan import Wishes
 
@@ -50,7 +55,11 @@ async def plan(*, options: PlanOptions, as_json: AsJson = False) -> None:
         per_day=options.per_day,
         shortest_seconds=options.shortest_seconds,
     )
+    if options.plot is not None and options.plot.suffix.lower() != ".svg":
+        raise OperatorError(f"--plot draws an SVG, and {options.plot.name} is named otherwise: end its name in .svg.")
     found = _lived(wishes)
+    if options.plot is not None:
+        _draw(options.plot, wishes, found)
     if as_json:
         output.document(asdict(found))
         return
@@ -66,6 +75,19 @@ def _lived(wishes: "Wishes") -> "Plan":
                 return found
             bar.advance()
     raise AssertionError("A plan comes last.")
+
+
+def _draw(file: Path, wishes: "Wishes", found: "Plan") -> None:
+    from syncer.cli import plot
+    from syncer.simulator.plan import polling_percentiles
+
+    fixed = polling_percentiles(wishes, found.requests_a_day)
+    curves = [("syncer", found.percentiles_seconds), ("fixed intervals, as many requests", fixed)]
+    try:
+        file.write_text(plot.drawn(curves), "utf-8")
+    except OSError as error:
+        sentence = f"--plot cannot write {file.name}: {error.strerror}. Name a file in a folder that you may write to."
+        raise OperatorError(sentence) from None
 
 
 def _show(wishes: "Wishes", found: "Plan") -> None:

@@ -53,13 +53,14 @@ class Wishes:
 class Plan:
     """What came of it. Seconds are from a change to the look that sees it; requests a day are of all calendars.
 
-    longest_interval_seconds: that any calendar may wait between two looks by the clock. is_enough: the day's requests
-    suffice.
+    percentiles_seconds: within which 0, 1, … 100 percent of changes are seen. longest_interval_seconds: that any
+    calendar may wait between two looks by the clock. is_enough: the day's requests suffice.
     """
 
     mean_seconds: float
     p95_seconds: float
     p99_seconds: float
+    percentiles_seconds: tuple[float, ...]
     longest_interval_seconds: float
     requests_a_day: float
     of_messages: float
@@ -81,8 +82,18 @@ def plan(wishes: Wishes) -> Iterator[Plan | None]:
 
 def polling(wishes: Wishes, requests_a_day: float) -> tuple[float, float, float]:
     """Mean, 95th and 99th percentile of a change's seconds, were these requests spent on looks at fixed intervals."""
-    interval = DAY_SECONDS * wishes.calendars / max(requests_a_day, 1.0)
+    interval = _interval(wishes, requests_a_day)
     return interval / 2, interval * 0.95, interval * 0.99
+
+
+def polling_percentiles(wishes: Wishes, requests_a_day: float) -> tuple[float, ...]:
+    """The seconds within which 0, 1, … 100 percent of changes are seen, by looks at fixed intervals."""
+    interval = _interval(wishes, requests_a_day)
+    return tuple(interval * percent / 100 for percent in range(101))
+
+
+def _interval(wishes: Wishes, requests_a_day: float) -> float:
+    return DAY_SECONDS * wishes.calendars / max(requests_a_day, 1.0)
 
 
 class _Day:
@@ -131,6 +142,7 @@ class _Day:
             mean_seconds=sum(waited) / len(waited),
             p95_seconds=waited[int(len(waited) * 0.95)],
             p99_seconds=waited[int(len(waited) * 0.99)],
+            percentiles_seconds=tuple(waited[min(len(waited) * one // 100, len(waited) - 1)] for one in range(101)),
             longest_interval_seconds=self._schedule.longest_seconds(),
             requests_a_day=requests,
             of_messages=told,
