@@ -62,11 +62,11 @@ _STANDING = (
 class Metrics(Collector):
     """The metrics of one process, in a registry of its own.
 
-    messages: what became of Google's. refused_calls: how many of vendors' were not signed right. The rest is shown
-    where the process has it: `watch` says so.
+    messages: what became of Google's. refused: how many calls of vendors were, by the reason. The rest is shown where
+    the process has it: `watch` says so.
     """
 
-    def __init__(self, tools: Tools, messages: Messages, refused_calls: Callable[[], int]) -> None:
+    def __init__(self, tools: Tools, messages: Messages, refused: Callable[[], Mapping[str, int]]) -> None:
         self._tools = tools
         self._messages = messages
         self._standing = Standing(tools.database)
@@ -74,7 +74,7 @@ class Metrics(Collector):
         self._stalls: Stalls | None = None
         self._lags: Durations | None = None
         self._due_since: list[float] = []
-        self._refused_calls = refused_calls
+        self._refused = refused
         self._registry = CollectorRegistry()
         self._registry.register(self)
         ProcessCollector(registry=self._registry)
@@ -135,7 +135,8 @@ class Metrics(Collector):
     def _refusals(self) -> Metric:
         family = CounterMetricFamily("syncer_refusals", "What was refused, by whom and why", labels=["by", "reason"])
         family.add_metric(["receiver", "channel"], self._messages.unknown)
-        family.add_metric(["receiver", "signature"], self._refused_calls())
+        for reason, count in self._refused().items():
+            family.add_metric(["receiver", reason], count)
         if self._supervisor is not None:
             for by, reasons in tally.reasons().items():
                 for reason in reasons:

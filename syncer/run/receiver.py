@@ -55,7 +55,7 @@ class Receiver:
         self.counts = Counts()
         self._registration = Registration(tools.database, sealing)
         self.notifications = Notifications(tools.database)
-        self.metrics = Metrics(tools, self.notifications.counts, lambda: self.counts.refused)
+        self.metrics = Metrics(tools, self.notifications.counts, self._refusals)
         self._tools = tools
         self._nobody = Signatures.of_nobody()
         self._listing = asyncio.Lock()
@@ -92,6 +92,9 @@ class Receiver:
                 yield bound
             finally:
                 self._tell_counts()
+
+    def _refusals(self) -> Mapping[str, int]:
+        return {"signature": self.counts.refused, "key": self._registration.refused}
 
     def _tell_counts(self) -> None:
         counts, messages = self.counts, self.notifications.counts

@@ -81,9 +81,10 @@ class Sealing:
 
 
 class Registration:
-    """Takes what vendors register."""
+    """Takes what vendors register. refused: calls without a good key, since the start."""
 
     def __init__(self, database: Database, sealing: Sealing | None = None) -> None:
+        self.refused = 0
         self._database = database
         self._sealing = sealing or Sealing(Keys(None))
         self._description = resources.files("syncer.run").joinpath("openapi.json").read_bytes()
@@ -153,6 +154,7 @@ class Registration:
         scheme, _, key = request.headers.get("Authorization", "").partition(" ")
         found = await api_keys.bearer(self._database, key.strip()) if scheme.lower() == "bearer" else None
         if found is None:
+            self.refused += 1
             raise _no_key()
         return found
 

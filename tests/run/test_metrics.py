@@ -225,6 +225,18 @@ async def test_a_refusal_is_counted_by_its_reason(stage: Acted) -> None:
     assert shown.value("syncer_refusals_total", by="google", reason="throttled") == 0
 
 
+@pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer nobodys"}], ids=["no key", "a wrong one"])
+async def test_a_backend_without_a_good_key_is_counted(stage: Acted, headers: dict[str, str]) -> None:
+    async with (
+        Receiver(stage.tools).listening(ANYWHERE) as address,
+        aiohttp.ClientSession() as session,
+        session.post(f"http://{address}/v1/calendars", headers=headers, json={}) as refused,
+    ):
+        assert refused.status == 401
+        shown = await scraped(f"http://{address}")
+    assert shown.value("syncer_refusals_total", by="receiver", reason="key") == 1
+
+
 def test_every_error_has_one_of_the_reasons() -> None:
     class Stranger(Throttled):
         """Of a kind that is nobody's own."""
