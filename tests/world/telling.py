@@ -47,7 +47,7 @@ _WELL: Json = {
 _MARKED = "SELECT google_id FROM syncer.notified JOIN syncer.calendar USING (tenant_id, calendar_id)"
 _CHANNELS = "SELECT channel_id::text FROM syncer.channel"
 _WATCHES = """
-SELECT google_id, due_at, ARRAY(
+SELECT google_id, greatest(due_at, syncer.clock()) AS due_at, ARRAY(
     SELECT channel_id::text FROM syncer.channel h
     WHERE h.tenant_id = w.tenant_id AND h.calendar_id = w.calendar_id AND h.state = 'open'
 ) AS channels
