@@ -36,7 +36,7 @@ _COMBINED: Sequence[Sequence[str]] = (
 _BEGINNINGS: Sequence[Sequence[str]] = (
     ("rename", "break off before commit_pages", "rest"),
     ("jump 3 hours", "jump 3 hours", "break off before watch", "rest"),
-    ("jump 3 hours", "jump 3 hours", "to before watch", "google lost_answer", "go on", "rest"),
+    ("jump 3 hours", "jump 3 hours", "break off after watch", "rest"),
     ("create_series", "cancel_instance", "cancel_instance", "rest", "undelete_series", "undelete_series", "rest"),
 )
 """Rows with which one world in eight begins. They stand beside the others, so that other worlds stay as they were."""

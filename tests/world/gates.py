@@ -145,7 +145,7 @@ class Gate:
 
 
 def _broken_off(point: str) -> SyncerError:
-    is_googles = point == "before watch"
+    is_googles = point.endswith(" watch")
     return Unreachable("Google", 0, "it was broken off") if is_googles else StoreUnavailable("Postgres went away.")
 
 

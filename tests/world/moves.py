@@ -333,7 +333,7 @@ TOLD: Mapping[str, Act] = {
 """Moves of worlds with notifications. They stand beside the table, so that the other worlds stay as they were."""
 BEGINNING: Mapping[str, Act] = {
     f"break off {point}": partial(break_off, point=point)
-    for point in ("before commit_pages", "before record", "before watch")
+    for point in ("before commit_pages", "before record", "before watch", "after watch")
 }
 """Moves that are in no table either, but in rows with which worlds begin."""
 ALL: Mapping[str, Act] = {**{name: act for name, (_, act) in TABLE.items()}, **TOLD, **BEGINNING}
