@@ -131,7 +131,8 @@ class Ownership:
     def _project(self, lease: Lease, deadline: float, standing: Standing) -> Project:
         tenure = Tenure(lease, deadline)
         cycle_seconds, today = self._pace.cycle_seconds, self._tools.google_day()
-        spending = Spending(standing.limits, standing.spent, tenure, today=today, cycle_seconds=cycle_seconds)
+        now = self._tools.clock.seconds
+        spending = Spending(standing, tenure, today=today, cycle_seconds=cycle_seconds, now=now)
         spending.waited = self.budget_waits
         return Project(tenure, cycle_seconds, spending)
 

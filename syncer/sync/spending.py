@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 
@@ -15,6 +15,7 @@ from syncer.rules import refresh
 from syncer.rules.budget import LEFT_OF_USER, MINUTE_SECONDS, Budget
 from syncer.rules.refresh import Means
 from syncer.rules.shares import Shares
+from syncer.store.budgets import Standing
 from syncer.sync.tenure import Tenure
 
 # The longest that one request waits here; what it belongs to comes again later.
@@ -32,10 +33,17 @@ class Spending:
     waits: how often something had to wait for room. waited: how long, which outlives the project where it is shared.
     shares: what its tenants may ask.
     cycle_seconds: between two looks by the clock at a calendar, at least.
+    now: seconds of a clock that only goes forward.
     """
 
     def __init__(
-        self, limits: Limits, spent: Spend | None, tenure: Tenure, *, today: date, cycle_seconds: float
+        self,
+        standing: Standing,
+        tenure: Tenure,
+        *,
+        today: date,
+        cycle_seconds: float,
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
         self.waits = 0
         self.waited = Durations()
@@ -43,9 +51,9 @@ class Spending:
         self._cycle_seconds = cycle_seconds
         self._tenure = tenure
         self._is_reserved = asyncio.Event()
-        self._now = time.monotonic
-        self._budget = Budget(limits, spent, now=self._now(), today=today)
-        self._urgent, self._urgent_a_second, self._told_at = 0, 0.0, self._now()
+        self.now = now
+        self._budget = Budget(standing.limits, standing.spent, now=now(), today=today)
+        self._urgent, self._urgent_a_second, self._told_at = 0, 0.0, self.now()
         self._purses = {lane: Purse(self, lane) for lane in Lane}
 
     def purse(self, lane: Lane) -> "Purse":
@@ -54,11 +62,11 @@ class Spending:
 
     def room(self, lane: Lane) -> int:
         """How many requests of this lane may begin now."""
-        return self._budget.room(lane, now=self._now())
+        return self._budget.room(lane, now=self.now())
 
     def wait_seconds(self, lane: Lane, weight: int = 1) -> float:
         """How long to wait before there may be room for so much."""
-        now = self._now()
+        now = self.now()
         seconds = self._budget.room_at(lane, weight, now=now) - now
         return min(max(seconds, _SHORTEST_WAIT_SECONDS), _LONGEST_WAIT_SECONDS)
 
@@ -70,7 +78,7 @@ class Spending:
 
     def rooms(self, lane: Lane) -> Mapping[int, int]:
         """How many calendars may be handed out in this lane, of those tenants that have a limit of their own."""
-        return self.shares.rooms(lane, now=self._now())
+        return self.shares.rooms(lane, now=self.now())
 
     @property
     def leaves_users_room(self) -> bool:
@@ -100,7 +108,7 @@ class Spending:
             self._urgent += weight
 
     def _average(self) -> None:
-        now = self._now()
+        now = self.now()
         seconds = max(now - self._told_at, _SHORTEST_WAIT_SECONDS)
         share = min(1.0, seconds / _URGENT_SECONDS)
         self._urgent_a_second += (self._urgent / seconds - self._urgent_a_second) * share
@@ -109,11 +117,11 @@ class Spending:
     def spent(self, today: date, beat_seconds: float) -> Spend:
         """What is to be written down now, with what is reserved until the next beat."""
         self._average()
-        return self._budget.spent(now=self._now(), today=today, beat_seconds=beat_seconds)
+        return self._budget.spent(now=self.now(), today=today, beat_seconds=beat_seconds)
 
     def last(self, today: date) -> Spend:
         """What is to be written down in the end: nothing is reserved any more."""
-        return replace(self._budget.spent(now=self._now(), today=today, beat_seconds=0.0), reserved=0)
+        return replace(self._budget.spent(now=self.now(), today=today, beat_seconds=0.0), reserved=0)
 
     def reserve(self, spend: Spend, limits: Limits) -> None:
         """That is written down; limits: as they stand by now."""
@@ -125,7 +133,7 @@ class Spending:
     @property
     def pace(self) -> float:
         """What part of the limit of a minute is used, as Google's refusals have taught."""
-        return self._budget.pace(self._now())
+        return self._budget.pace(self.now())
 
     @property
     def budget(self) -> Budget:
@@ -144,7 +152,7 @@ class Purse:
     def __init__(self, spending: Spending, lane: Lane) -> None:
         self._spending = spending
         self._lane = lane
-        self._now = time.monotonic
+        self._now = spending.now
         self._turn = asyncio.Lock()
 
     def most(self) -> int:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Set
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from itertools import islice
+from time import monotonic
 from zoneinfo import ZoneInfo
 
 from msgspec import structs
@@ -41,6 +42,10 @@ class Clock:
     def __call__(self) -> datetime:
         now = datetime.now(UTC)
         return now + self.shift if self.shift else now
+
+    def seconds(self) -> float:
+        """Seconds since some moment, by a clock that only goes forward, set off like the other."""
+        return monotonic() + self.shift.total_seconds()
 
 
 @dataclass(frozen=True, slots=True)

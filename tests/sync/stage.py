@@ -26,6 +26,7 @@ from syncer.simulator.conferencing import ConferencingSimulator
 from syncer.simulator.google import GoogleSimulator
 from syncer.simulator.serve import serving
 from syncer.store import calendars, conferences, leases, tenants
+from syncer.store.budgets import Standing
 from syncer.sync import listing, pull, push, sweep
 from syncer.sync.push import Push
 from syncer.sync.spending import Spending
@@ -271,7 +272,9 @@ async def a_project(tools: Tools, *, is_listed: bool = True) -> Project:
     owner = uuid4()
     (lease,) = await leases.take(tools.database, owner, lease_seconds=LEASE_SECONDS, now=tools.clock())
     tenure = Tenure(lease, asyncio.get_running_loop().time() + LEASE_SECONDS)
-    project = Project(tenure, 1.0, Spending(Limits(), None, tenure, today=tools.clock().date(), cycle_seconds=1.0))
+    project = Project(
+        tenure, 1.0, Spending(Standing(Limits(), None), tenure, today=tools.clock().date(), cycle_seconds=1.0)
+    )
     if is_listed:
         await list_anew(tools, project)
     else:

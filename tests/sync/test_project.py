@@ -7,6 +7,7 @@ from msgspec import structs
 
 from syncer.model.budget import Limits
 from syncer.model.calendar import Calendar, CalendarKey, Cursor, Lease, Matcher, Policy, Tenant
+from syncer.store.budgets import Standing
 from syncer.sync.spending import Spending
 from syncer.sync.tenure import Tenure
 from syncer.sync.tools import Project
@@ -20,7 +21,7 @@ FAILED = structs.replace(CALENDAR, failures=4, next_look_at=NOW + timedelta(minu
 
 def a_project(*served: Calendar) -> Project:
     tenure = Tenure(Lease(1, uuid4(), 1), 0.0)
-    project = Project(tenure, 60, Spending(Limits(), None, tenure, today=NOW.date(), cycle_seconds=60))
+    project = Project(tenure, 60, Spending(Standing(Limits(), None), tenure, today=NOW.date(), cycle_seconds=60))
     project.keep_tenants({1: TENANT})
     project.keep_calendars(served, NOW, is_restart=True)
     return project

@@ -9,6 +9,7 @@ import pytest
 from syncer.clients.google.batch import Call
 from syncer.model.budget import Lane, Limits
 from syncer.model.calendar import Lease
+from syncer.store.budgets import Standing
 from syncer.sync.spending import Spending
 from syncer.sync.tenure import Tenure
 
@@ -20,7 +21,7 @@ async def let_out(lane: Lane, *, per_user_minute: int, cycle_seconds: float) -> 
     """How many of 200 requests for one user go out together."""
     tenure = Tenure(Lease(1, uuid4(), 1), asyncio.get_running_loop().time() + 60)
     limits = Limits(per_user_minute=per_user_minute)
-    spending = Spending(limits, None, tenure, today=TODAY, cycle_seconds=cycle_seconds)
+    spending = Spending(Standing(limits, None), tenure, today=TODAY, cycle_seconds=cycle_seconds)
     spending.reserve(spending.spent(TODAY, 5.0), limits)
     purse, count = spending.purse(lane), 0
     while count < 200 and not purse.crowded([ANA]):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 
-from tests.world import moves, telling
+from tests.world import moves, registering, telling
 from tests.world.moves import Move
 
 LEAST, MOST = 6, 22
@@ -57,6 +57,8 @@ def drawn(seed: int) -> list[Move]:
         listed[at:at] = [Move(name, seat, chance.randrange(1000)) for name in row]
     if telling.is_told(seed):
         _add_told(listed, random.Random(f"telling moves:{seed}"), seats)
+        if registering.is_registered(seed):
+            _add_registered(listed, random.Random(f"registering moves:{seed}"), seats)
     beginning = random.Random(f"beginning:{seed}")
     if beginning.random() < _BEGINNINGS_SHARE:
         row, seat = beginning.choice(_BEGINNINGS), beginning.choice(seats)
@@ -71,5 +73,14 @@ def _add_told(listed: list[Move], chance: random.Random, seats: Sequence[int]) -
             chance.choice(list(moves.TOLD)),
             chance.choice(("rename", "move_time", "create", "go on", "jump 3 hours")),
         ]
+        at, seat = chance.randrange(len(listed) + 1), chance.choice(seats)
+        listed[at:at] = [Move(name, seat, chance.randrange(1000)) for name in row]
+
+
+def _add_registered(listed: list[Move], chance: random.Random, seats: Sequence[int]) -> None:
+    """Some of what vendors register, and what may become of it."""
+    for _ in range(chance.randint(2, 5)):
+        then = ("go on", "jump 11 minutes", "rest", "kill", "receiver goes", "receiver comes", "forget")
+        row = [chance.choice(list(moves.REGISTERED)), chance.choice(then)]
         at, seat = chance.randrange(len(listed) + 1), chance.choice(seats)
         listed[at:at] = [Move(name, seat, chance.randrange(1000)) for name in row]

@@ -17,6 +17,7 @@ from syncer.simulator.people.edits import Person, now_ms
 from syncer.simulator.people.faces import calendar_path, event_path
 from syncer.simulator.people.record import CREATIONS, AnyKind, Json, Kind, Place, Reference, SeriesKind, kinds_of
 from tests.world import quiet, telling
+from tests.world.registering import Backend
 from tests.world.stage import GRACE, GUARD_CALENDAR, TURN, Stage, settle
 
 _EDITS: Mapping[AnyKind, float] = {
@@ -321,6 +322,49 @@ async def receiver_comes(stage: Stage, _: Move) -> None:
         await stage.telling.come(stage.settings)
 
 
+async def register(stage: Stage, move: Move) -> None:
+    """A vendor's backend tells of a calendar, and of the meeting of some event there, new to us or not."""
+    if (backend := _backend(stage)) is not None:
+        place, meant = move.place(stage), stage.town.world.record.meant
+        await backend.calendar(place)
+        known = [where for where, how in meant.items() if where.calendar_id == place.calendar_id and how.meeting_id]
+        if known:
+            where = random.Random(f"{stage.seed}:{move}").choice(known)
+            await backend.conference(place, str(meant[where].meeting_id), where.event_id)
+
+
+async def create_registered(stage: Stage, move: Move, *, vanishes: bool = False) -> None:
+    """Somebody makes an event with a meeting that is registered; vanishes: and deletes it before anybody looks."""
+    person = move.person(stage)
+    made = await edits.make(person, Kind.CREATE, None)
+    if (backend := _backend(stage)) is None:
+        return
+    await backend.conference(person.place, made.meeting_id, made.where.event_id)
+    if vanishes:
+        await edits.make(person, Kind.DELETE, made.where)
+
+
+async def register_unsaved(stage: Stage, move: Move) -> None:
+    """Somebody adds a meeting to an event and then never saves it."""
+    if (backend := _backend(stage)) is not None:
+        place = move.place(stage)
+        start, end = "2027-03-01T09:00:00+01:00", "2027-03-01T10:00:00+01:00"
+        body = {"external_key": f"unsaved {move}", "title": "Unsaved", "start": start, "end": end}
+        made = await stage.town.world.vendors[place.tenant].create(body)
+        await backend.conference(place, str(made["id"]), None)
+
+
+async def say_changed(stage: Stage, move: Move) -> None:
+    """A vendor's backend says that something changed on a calendar."""
+    if (backend := _backend(stage)) is not None:
+        await backend.changed(move.place(stage))
+
+
+def _backend(stage: Stage) -> Backend | None:
+    """Who registers, where anybody takes what is registered."""
+    return stage.backend if stage.telling is not None and stage.telling.is_there else None
+
+
 TABLE = _table()
 """Moves that are drawn: the weight of each and what it does, by name."""
 _TOLD_POINTS = ("before watch", "after watch", "before ask", "after ask", "after open", "before stop", "after stop")
@@ -331,12 +375,20 @@ TOLD: Mapping[str, Act] = {
     "receiver comes": receiver_comes,
 }
 """Moves of worlds with notifications. They stand beside the table, so that the other worlds stay as they were."""
+REGISTERED: Mapping[str, Act] = {
+    "register": register,
+    "create registered": create_registered,
+    "create in vain": partial(create_registered, vanishes=True),
+    "register unsaved": register_unsaved,
+    "say changed": say_changed,
+}
+"""Moves of those among them whose vendors register."""
 BEGINNING: Mapping[str, Act] = {
     f"break off {point}": partial(break_off, point=point)
     for point in ("before commit_pages", "before record", "before watch", "after watch")
 }
 """Moves that are in no table either, but in rows with which worlds begin."""
-ALL: Mapping[str, Act] = {**{name: act for name, (_, act) in TABLE.items()}, **TOLD, **BEGINNING}
+ALL: Mapping[str, Act] = {**{name: act for name, (_, act) in TABLE.items()}, **TOLD, **REGISTERED, **BEGINNING}
 """Every move there is, by name."""
 
 

@@ -8,7 +8,7 @@ import time
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
-from tests.world.stage import TURN, Stage
+from tests.world.stage import ROOM, TURN, Stage
 
 _SECONDS = 20.0
 """Of work of this process, so that a busy machine makes no world restless."""
@@ -28,9 +28,15 @@ FROM (
     SELECT 'a reading of ' || meeting_id, coalesce(next_try_at, '-infinity') FROM syncer.conference
     WHERE state = 'live' AND wanted_version = applied_version AND NOT is_in_doubt
       AND $2 AND (read_back_at IS NULL OR read_back_at <= $1 OR next_try_at IS NOT NULL)
+      -- Nothing is known yet of one whose event nobody has seen.
+      AND NOT (read_back_at IS NULL AND (tenant_id, conference_id) IN (
+          SELECT tenant_id, conference_id FROM syncer.registration))
     UNION ALL
     SELECT 'a look at ' || google_id, coalesce(next_look_at, '-infinity') FROM syncer.calendar
     WHERE failures > 0 OR page_token IS NOT NULL OR sync_token IS NULL
+    UNION ALL
+    SELECT 'the event of ' || meeting_id, look_at FROM syncer.registration
+    JOIN syncer.conference USING (tenant_id, conference_id)
 ) AS pending
 """
 
@@ -93,6 +99,8 @@ async def _round(stage: Stage, deadline: float, *, reads_back: bool) -> None:
     asked_at = 0.0
     while True:
         await asyncio.sleep(_POLL_SECONDS)
+        if stage.is_tight and stage.worker.lacks_room:
+            await stage.jump(ROOM)
         if stage.worker.task.done():
             raise Restless(f"The worker ended by itself: {_end(stage)}")
         is_done, next_at = _seen(stage, since)
@@ -116,6 +124,8 @@ async def _round(stage: Stage, deadline: float, *, reads_back: bool) -> None:
             raise Restless(f"There is still to be done after {_SECONDS:.0f} s of work: {pending['what'] or 'a look'}")
         if is_due and not stage.worker.is_at_work:
             stage.worker.hurry()
+            if stage.backend is not None:
+                stage.worker.mind()
         # Calendars are looked at all the time: that the worker is at work does not mean that it has anything to do.
         calm_since = asked_at if is_due else calm_since
         if asked_at >= calm_since + _CALM_SECONDS or (not is_due and not stage.worker.is_at_work):

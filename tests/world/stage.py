@@ -15,6 +15,7 @@ from typing import Any
 import aiohttp
 
 from syncer.model.calendar import Matcher, Policy
+from syncer.run.notifications import PATH
 from syncer.settings import Settings
 from syncer.simulator.clock import SimulatedClock
 from syncer.simulator.conferencing import ConferencingSimulator
@@ -29,9 +30,11 @@ from syncer.simulator.serve import serving
 from syncer.store import tenants
 from syncer.store.tenants import NewCalendar, NewTenant
 from tests.simulator.watching import Watcher
+from tests.world import limits, registering
 from tests.world import telling as tellings
 from tests.world import worker as workers
 from tests.world.ground import Ground
+from tests.world.registering import Backend
 from tests.world.telling import Telling
 from tests.world.worker import Worker
 
@@ -53,10 +56,10 @@ READ_BACK_SECONDS = 0.2
 _CYCLE_SECONDS = 0.4
 TURN = timedelta(seconds=0.6)
 """So much later every calendar is due that does not wait for something else, and every meeting to be read back."""
+ROOM = timedelta(seconds=1)
+"""So much goes by at a time while there is no room for requests."""
 _SLOW_SECONDS = 0.05
 _HABITS = ("opaque_instance_ids", "moved_instances_change_id", "exceptions_vanish", "moving_sync_tokens")
-_UNHURRIED = "UPDATE syncer.project SET per_minute = 1000000, per_user_minute = 100000"
-"""Hours of a world go by in a second, and the budget counts real ones. Google's limits are law all the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +92,7 @@ class Stage:
     interruptions: how often a worker or a connection ended in the middle, so that it may not know what it did.
     late: changes outside that workers began after their leases. bin: deleted events with how they were meant, and when.
     notes: what happened beside requests and rows, and when, for the story. telling: where there are notifications.
+    backend: where vendors register, too.
     """
 
     seed: int
@@ -106,6 +110,12 @@ class Stage:
     born: int = 0
     notes: list[tuple[datetime, str]] = field(default_factory=list)
     telling: Telling | None = None
+    backend: Backend | None = None
+
+    @property
+    def is_tight(self) -> bool:
+        """Few requests may go out in a minute."""
+        return limits.is_tight(self.seed)
 
     @property
     def worker(self) -> Worker:
@@ -120,7 +130,8 @@ class Stage:
     async def add_worker(self) -> None:
         """Another worker, stopped when it has taken the project over: whoever had the lease is gone or stopped."""
         self.born += 1
-        made = await workers.begin(self.settings, self.ground.database, self.seed * 1000 + self.born)
+        seed = self.seed * 1000 + self.born
+        made = await workers.begin(self.settings, self.ground.database, seed, beats_often=self.is_tight)
         made.set_clock(self.town.clock.shift)
         self.workers.append(made)
         owner = None
@@ -172,12 +183,17 @@ async def staged(seed: int, ground: Ground, folder: Path) -> AsyncIterator[Stage
         for place in places:
             await settle(stage, place, EVENTS, f"{seed}:furniture", series=SERIES)
         await town.google("PUT", "faults", {"settings": {"slow_seconds": _SLOW_SECONDS, **_habits(seed)}})
+        await town.google("PUT", "quotas", {"limits": limits.at_google(seed)})
         await town.vendor("PUT", "faults", {"slow_seconds": _SLOW_SECONDS})
         if tellings.is_told(seed):
             made = tellings.telling(town, stage.settings, ground.database, seed)
             stage.telling = await stack.enter_async_context(made)
             told = {"cycle_seconds": tellings.CYCLE_SECONDS, "notifications_url": stage.telling.url}
             stage.settings = stage.settings.model_copy(update=told)
+            if registering.is_registered(seed):
+                session = await stack.enter_async_context(aiohttp.ClientSession())
+                root = stage.telling.url.removesuffix(PATH)
+                stage.backend = await registering.backend(ground.database, slugs, session, root)
         try:
             await stage.add_worker()
             yield stage
@@ -215,7 +231,7 @@ async def _enrol(stage: Stage, folder: Path) -> None:
     """The service's own user may write on all calendars of its tenant."""
     database = stage.ground.database
     await tenants.add_project(database, "main")
-    await stage.ground.admin.execute(_UNHURRIED)
+    await stage.ground.admin.execute(limits.row(stage.seed))
     for slug, account in stage.town.accounts.items():
         grant = await stage.town.google("POST", "users", {"email": ROBOT.format(tenant=slug)})
         (folder / f"{slug}.google").write_text(json.dumps(grant))

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import random
 from contextlib import AsyncExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from syncer import app
+from syncer.model.budget import Lane
 from syncer.run.bells import Bells
 from syncer.run.supervisor import Supervisor
 from syncer.settings import Settings
@@ -20,6 +21,7 @@ from tests.world.gates import Gate, gated
 _TURN_SECONDS = 0.6
 # The clock jumps, and a worker that slept until the next thing was due would only see it a fifth of a second later.
 _TICK_SECONDS = 0.006
+_BEAT_SECONDS = 0.05
 
 
 @dataclass(slots=True)
@@ -70,9 +72,19 @@ class Worker:
         """How often it has asked for rows that wait to be pushed."""
         return self.gate.passed.get("after waiting", 0)
 
+    @property
+    def lacks_room(self) -> bool:
+        """Something waits until its project may ask Google again."""
+        lanes = (Lane.URGENT, Lane.REFRESH)
+        return any(project.spending.room(lane) == 0 for project in self.projects for lane in lanes)
+
     def hurry(self) -> None:
         """It asks at once for rows that wait, not in its next round."""
         self.supervisor._room.bell.set()
+
+    def mind(self) -> None:
+        """It asks at once for events that were registered and not seen, not at its next beat."""
+        self.supervisor._upkeep.bell.set()
 
     def set_clock(self, shift: timedelta) -> None:
         """It learns at once what its next beat would tell it."""
@@ -93,12 +105,17 @@ class Worker:
         await self.walls.aclose()
 
 
-async def begin(settings: Settings, database: Database, seed: int) -> Worker:
-    """A new worker, which serves from now on. Its connections are there already, and stay when it is gone."""
+async def begin(settings: Settings, database: Database, seed: int, *, beats_often: bool = False) -> Worker:
+    """A new worker, which serves from now on. Its connections are there already, and stay when it is gone.
+
+    beats_often: it reserves requests as often as time goes by in a world.
+    """
     walls = AsyncExitStack()
     gate = Gate()
     made = await walls.enter_async_context(app.tools_over(settings, database))
     tools = gated(made, gate, random.Random(seed).random)
     supervisor = app.supervisor_of(settings, tools)
     supervisor._until_next_due = lambda: _TICK_SECONDS  # type: ignore[method-assign]
+    if beats_often:
+        supervisor._rhythm = replace(supervisor._rhythm, beat=_BEAT_SECONDS)
     return Worker(gate, tools, supervisor, asyncio.create_task(supervisor.run(Bells())), walls)
