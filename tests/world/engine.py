@@ -89,6 +89,7 @@ async def _judged(stage: Stage, log: Sequence[structlog.typing.EventDict]) -> li
     await quiet.rest(stage)
     waiting = await law.held(stage)
     broken = law.broken(stage, await law.gathered(stage, log), waiting) + await law.unjust(stage, waiting)
+    broken += await law.outdated(stage)
     if stage.telling is not None:
         broken += await telling.orphans(stage.fetch, stage.town)
         broken += await _unwatched(stage)

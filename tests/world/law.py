@@ -35,6 +35,10 @@ SELECT t.slug, k.google_id, h.event_id, max(h.at) AS at FROM syncer.history h
 JOIN syncer.tenant t USING (tenant_id) JOIN syncer.calendar k USING (tenant_id, calendar_id)
 WHERE h.kind = 'linked' GROUP BY 1, 2, 3
 """
+_READ = """
+SELECT google_id, event_id, event ->> 'etag' AS etag
+FROM syncer.link JOIN syncer.calendar USING (tenant_id, calendar_id)
+"""
 _SET_ASIDE = "SELECT event_id, reason FROM syncer.note WHERE kind = 'set_aside'"
 
 
@@ -70,6 +74,15 @@ async def gathered(stage: Stage, log: Sequence[Mapping[str, Any]]) -> Evidence:
 async def held(stage: Stage) -> frozenset[Meeting]:
     """The meetings whose deletion waits for a person."""
     return frozenset((row["slug"], row["meeting_id"]) for row in await stage.fetch(_HELD))
+
+
+async def outdated(stage: Stage) -> list[str]:
+    """The events that the service knows otherwise than they stand at Google, though it has looked at all of them."""
+    return [
+        f"the event {row['event_id']} on {row['google_id']} is known as of {row['etag']}, and stands as of {etag}"
+        for row in await stage.fetch(_READ)
+        if (etag := stage.servers.etag(row["google_id"], row["event_id"])) != row["etag"]
+    ]
 
 
 async def unjust(stage: Stage, waiting: frozenset[Meeting], *, are_read_back: bool = True) -> list[str]:

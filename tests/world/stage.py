@@ -77,6 +77,11 @@ class Servers:
         """What the simulated conferencing system was asked and did."""
         return self.vendor._vendor.diary.after(0)
 
+    def etag(self, calendar_id: str, event_id: str) -> str | None:
+        """The version of an event as it stands; None for one that never stood there."""
+        entry = self.google._stage.world.calendars[calendar_id].entries.get(event_id)
+        return entry.etag if entry is not None else None
+
     def heal(self) -> None:
         """No more faults."""
         self.google._stage.faults.set({}, {})
