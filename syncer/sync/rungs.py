@@ -17,7 +17,7 @@ class Rungs:
         self._refused: dict[Way, tuple[int, datetime]] = {}
 
     def refused(self, way: Way, now: datetime) -> None:
-        """An event did not take it, but took another one."""
+        """An event did not take it, but took another one, or could not be asked for want of requests."""
         self._refused[way] = (self._refused.get(way, (0, now))[0] + 1, now)
 
     def worked(self, way: Way) -> None:

@@ -141,7 +141,11 @@ async def _write_back_one(desk: Desk, attempt: _Try) -> None:
     while patch := _next_patch(desk, attempt):
         if compose.write_backs_left(attempt.link, today) == 0:
             return
-        step, attempt = await _patch(desk, attempt, patch)
+        try:
+            step, attempt = await _patch(desk, attempt, patch)
+        except Unsent:
+            _learn_refused(desk, attempt)
+            raise
         if step is _Step.DONE:
             return
         if step is _Step.OVERTAKEN:
@@ -185,6 +189,11 @@ def _way(desk: Desk, attempt: _Try, rung: str) -> Way:
 
 def _learn(desk: Desk, attempt: _Try, rung: str) -> None:
     desk.project.rungs.worked(_way(desk, attempt, rung))
+    _learn_refused(desk, attempt)
+
+
+def _learn_refused(desk: Desk, attempt: _Try) -> None:
+    """Of what did not work, even where nothing was left to try another way with: else only that is ever tried."""
     for failed in attempt.failed_rungs:
         desk.project.rungs.refused(_way(desk, attempt, failed), desk.tools.clock())
 

@@ -272,9 +272,9 @@ async def a_project(tools: Tools, *, is_listed: bool = True) -> Project:
     owner = uuid4()
     (lease,) = await leases.take(tools.database, owner, lease_seconds=LEASE_SECONDS, now=tools.clock())
     tenure = Tenure(lease, asyncio.get_running_loop().time() + LEASE_SECONDS)
-    project = Project(
-        tenure, 1.0, Spending(Standing(Limits(), None), tenure, today=tools.clock().date(), cycle_seconds=1.0)
-    )
+    today, now = tools.clock().date(), tools.clock.seconds
+    spending = Spending(Standing(Limits(), None), tenure, today=today, cycle_seconds=1.0, now=now)
+    project = Project(tenure, 1.0, spending)
     if is_listed:
         await list_anew(tools, project)
     else:

@@ -3,6 +3,7 @@
 import json
 from datetime import UTC, datetime, time, timedelta
 
+from syncer.model.budget import Lane, Limits
 from syncer.rules import block
 from tests.simulator.google_stage import ANA, BO
 from tests.sync.stage import Acted, Booked
@@ -54,6 +55,20 @@ async def test_the_rung_that_worked_is_taken_first_the_next_time(stage: Acted, b
     await stage.read_back()
     assert len(await stage.requests("PATCH")) == before + 1
     assert "Passcode: 888" in (await stage.event(booked))["description"]
+
+
+async def test_a_way_that_google_refuses_does_not_use_up_the_requests_for_the_next(
+    stage: Acted, booked: Booked
+) -> None:
+    # One patch and no second: what is refused at the first must not be all that is ever tried.
+    limits, spending = Limits(per_user_minute=24), stage.project.spending
+    spending.reserve(spending.spent(stage.tools.clock().date(), 5.0), limits)
+    stage.tools = stage.project.tools(stage.tools, Lane.URGENT)
+    await stage.change_meeting(booked, passcode="777")
+    for _ in range(5):
+        await stage.read_back()
+        await stage.pass_time(timedelta(minutes=2))
+    assert "Passcode: 777" in (await stage.event(booked))["description"]
 
 
 async def test_an_event_touched_before_the_patch_is_decided_again(stage: Acted, booked: Booked) -> None:
