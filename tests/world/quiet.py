@@ -16,6 +16,7 @@ _IDLE_SECONDS = 3.0
 _POLL_SECONDS = 0.004
 _ASKING_SECONDS = 0.008
 _CALM_SECONDS = 0.025
+_BY_HALVES_SECONDS = 0.5
 _PENDING = """
 SELECT coalesce(bool_or(at <= syncer.clock()), false) AS is_due, min(at) FILTER (WHERE at > syncer.clock()) AS next_at,
        string_agg(what, ', ') AS what
@@ -96,7 +97,7 @@ async def _round(stage: Stage, deadline: float, *, reads_back: bool) -> None:
     stage.worker.gate.is_reading_back = reads_back
     since = stage.town.clock.now()
     rescues, calm_since = stage.worker.rescues, time.monotonic()
-    asked_at = 0.0
+    asked_at, idle_since = 0.0, calm_since
     while True:
         await asyncio.sleep(_POLL_SECONDS)
         if stage.is_tight and stage.worker.lacks_room:
@@ -128,7 +129,10 @@ async def _round(stage: Stage, deadline: float, *, reads_back: bool) -> None:
                 stage.worker.mind()
         # Calendars are looked at all the time: that the worker is at work does not mean that it has anything to do.
         calm_since = asked_at if is_due else calm_since
-        if asked_at >= calm_since + _CALM_SECONDS or (not is_due and not stage.worker.is_at_work):
+        idle_since = asked_at if stage.worker.is_at_work or is_done else idle_since
+        # Pushes wait for the rest of a calendar that is read by halves, and that may wait for its time.
+        is_idle = asked_at >= idle_since + _BY_HALVES_SECONDS
+        if is_idle or asked_at >= calm_since + _CALM_SECONDS or (not is_due and not stage.worker.is_at_work):
             await _pass(stage, [at for at in (pending["next_at"], next_at) if at is not None])
 
 
