@@ -17,6 +17,7 @@ from syncer.run.bells import Bells
 from syncer.run.limits import Limits, Rhythm, Watching
 from syncer.run.listening import Address
 from syncer.run.ownership import Ownership, Pace
+from syncer.run.rates import Rates
 from syncer.run.receiver import Receiver
 from syncer.run.registration import Sealing
 from syncer.run.supervisor import Supervisor
@@ -118,7 +119,8 @@ def references_of(settings: Settings, vault: Vault) -> References:
 
 def receiver_of(settings: Settings, tools: Tools) -> Receiver:
     """What takes calls over these tools."""
-    return Receiver(tools, Sealing(Keys(settings.key_ring), settings.token_uris))
+    sealing = Sealing(Keys(settings.key_ring), settings.token_uris)
+    return Receiver(tools, sealing, Rates(settings.key_calls_per_minute, now=tools.clock.seconds))
 
 
 def supervisor_of(settings: Settings, tools: Tools) -> Supervisor:

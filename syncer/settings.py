@@ -117,6 +117,9 @@ class Settings(BaseSettings):
     long_pulls: Places = Field(8, description="calendars with hundreds of changes or more pulled at once")
     pushes: Places = Field(200, description="conferences pushed at once")
     pushes_per_provider: Places = Field(16, description="calls to one provider account at once")
+    key_calls_per_minute: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
+        1200, description="calls that a tenant's API key may make in any minute, at each receiver"
+    )
     log_level: Annotated[str, Field(pattern=r"(?i)^(debug|info|warning|error)$")] = Field(
         "info", description="debug, info, warning or error"
     )

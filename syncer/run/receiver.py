@@ -18,6 +18,7 @@ from syncer.run.listening import Address, Limits, Refusal, answer, listening
 from syncer.run.metrics import Metrics
 from syncer.run.notifications import Notifications
 from syncer.run.probes import Probes
+from syncer.run.rates import Rates
 from syncer.run.registration import Registration, Sealing
 from syncer.store import changes
 from syncer.store.changes import Told
@@ -51,9 +52,9 @@ class _Refused:
 class Receiver:
     """Takes what vendors tell of changes at their side, and what Google tells of changes in calendars."""
 
-    def __init__(self, tools: Tools, sealing: Sealing | None = None) -> None:
+    def __init__(self, tools: Tools, sealing: Sealing | None = None, rates: Rates | None = None) -> None:
         self.counts = Counts()
-        self._registration = Registration(tools.database, sealing)
+        self._registration = Registration(tools.database, sealing, rates)
         self.notifications = Notifications(tools.database)
         self.metrics = Metrics(tools, self.notifications.counts, self._refusals)
         self._tools = tools
@@ -94,7 +95,11 @@ class Receiver:
                 self._tell_counts()
 
     def _refusals(self) -> Mapping[str, int]:
-        return {"signature": self.counts.refused, "key": self._registration.refused}
+        return {
+            "signature": self.counts.refused,
+            "key": self._registration.refused,
+            "rate": self._registration.too_many,
+        }
 
     def _tell_counts(self) -> None:
         counts, messages = self.counts, self.notifications.counts

@@ -4,6 +4,7 @@ The key is looked at before anything else is read, each time; a key touches its 
 2xx comes after its commit. `openapi.json` beside this says the same for other people.
 """
 
+import math
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from syncer.clients.google.credential import GOOGLE_TOKEN_URI
 from syncer.clients.secret import Secret
 from syncer.model.errors import OperatorError
 from syncer.run.listening import Refusal, answer
+from syncer.run.rates import Rates
 from syncer.store import api_keys, registration
 from syncer.store.api_keys import Bearer
 from syncer.store.database import Database
@@ -30,6 +32,7 @@ from syncer.store.ring import Key, Keys
 CALENDARS, CONFERENCES = "/v1/calendars", "/v1/conferences"
 CHANGED = "/v1/calendars/{calendar}/changed"
 DESCRIPTION = "/v1/openapi.json"
+_TOO_MANY = "This key has made as many calls in the last minute as it may; send it again after Retry-After seconds."
 _NO_KEY = (
     "The header Authorization does not carry a good key: send `Authorization: Bearer KEY` with one of your tenant."
 )
@@ -81,10 +84,11 @@ class Sealing:
 
 
 class Registration:
-    """Takes what vendors register. refused: calls without a good key, since the start."""
+    """Takes what vendors register. refused: calls without a good key, since the start. too_many: of a key at a time."""
 
-    def __init__(self, database: Database, sealing: Sealing | None = None) -> None:
-        self.refused = 0
+    def __init__(self, database: Database, sealing: Sealing | None = None, rates: Rates | None = None) -> None:
+        self.refused = self.too_many = 0
+        self._rates = rates if rates is not None else Rates()
         self._database = database
         self._sealing = sealing or Sealing(Keys(None))
         self._description = resources.files("syncer.run").joinpath("openapi.json").read_bytes()
@@ -156,6 +160,9 @@ class Registration:
         if found is None:
             self.refused += 1
             raise _no_key()
+        if (seconds := self._rates.wait_seconds(found.key_id)) > 0:
+            self.too_many += 1
+            raise Refusal(429, _TOO_MANY, headers={"Retry-After": str(math.ceil(seconds))})
         return found
 
     def _sealed(self, body: _Calendar) -> tuple[str, Key]:

@@ -21,6 +21,7 @@ from yarl import URL
 
 from syncer import app
 from syncer.clients.google.credential import GOOGLE_TOKEN_URI
+from syncer.run.rates import Rates
 from syncer.run.receiver import Receiver
 from syncer.run.registration import CALENDARS, CONFERENCES, DESCRIPTION, Registration, Sealing
 from syncer.store import api_keys, retries, ring
@@ -513,6 +514,35 @@ async def test_every_route_is_described_and_every_description_is_a_route(stage: 
     routes = {(route.method, route.path) for route in Registration(stage.tools.database).routes()}
     described = {(verb.upper(), path) for path, verbs in DESCRIBED["paths"].items() for verb in verbs}
     assert routes == described
+
+
+async def test_a_key_that_calls_too_often_is_told_when_to_come_again(
+    stage: Acted, session: aiohttp.ClientSession
+) -> None:
+    made, other = (await api_keys.add(stage.tools.database, "acme", "backend")).text, await a_key(stage)
+    now = 1000.0
+    receiver = Receiver(stage.tools, rates=Rates(3, now=lambda: now))
+    async with receiver.listening(ANYWHERE) as address:
+        backend = Backend(f"http://{address}", session, made)
+        assert [(await backend.calendar(ANA)).status for _ in range(3)] == [200] * 3
+        reply = await backend.calendar(DANA)
+        assert reply.status == 429, reply
+        assert reply.headers["Retry-After"] == "61"
+        assert reply.headers["Content-Type"] == "application/problem+json"
+        assert await stage.tools.database.value("SELECT count(*) FROM syncer.calendar WHERE google_id = $1", DANA) == 0
+        # Nobody else is held up by it, nor it by calls without a good key.
+        assert (await replace(backend, key=other).calendar(DANA)).status == 201
+        assert (await replace(backend, key="nobodys").ask("POST", CALENDARS, json={})).status == 401
+        now += 61
+        assert (await backend.calendar(DANA)).status == 201
+
+
+def test_keys_that_have_not_called_for_a_while_are_forgotten() -> None:
+    now = 0.0
+    rates = Rates(1, now=lambda: now)
+    assert [rates.wait_seconds(str(number)) for number in range(100)] == [0.0] * 100
+    now = 200.0
+    assert (rates.wait_seconds("new"), len(rates)) == (0.0, 1)
 
 
 async def test_a_meeting_whose_tombstone_no_page_shows_does_not_leak(stage: Acted, backend: Backend) -> None:
