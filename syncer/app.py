@@ -29,10 +29,11 @@ from syncer.sync.calling import Calling
 from syncer.sync.tools import Clock, Tools
 
 
-async def run(settings: Settings, dsn: str) -> None:
-    """Serves everything in one process until SIGTERM or SIGINT, then ends what is under way.
+async def run(settings: Settings, dsn: str, *, takes_calls: bool = True) -> None:
+    """Serves all projects until SIGTERM or SIGINT, then ends what is under way.
 
-    dsn: a migrated database. Raises OperatorError or StoreUnavailable when it cannot start.
+    dsn: a migrated database. takes_calls: those from outside, too; without, only probes and metrics are answered.
+    Raises OperatorError or StoreUnavailable when it cannot start.
     """
     bells = Bells()
     with bells.on_signals(), garbage.rare():
@@ -43,7 +44,8 @@ async def run(settings: Settings, dsn: str) -> None:
             receiver, supervisor = receiver_of(settings, tools), supervisor_of(settings, tools)
             with lag.measured() as lags:
                 receiver.metrics.watch(supervisor=supervisor, stalls=stalled, lags=lags)
-                async with receiver.listening(Address.of(settings.listen)):
+                receiver.probes.watch(bells, supervisor.ownership)
+                async with receiver.listening(Address.of(settings.listen), takes_calls=takes_calls):
                     await supervisor.run(bells)
 
 
@@ -57,6 +59,7 @@ async def receive(settings: Settings, dsn: str) -> None:
         async with tools_of(settings, dsn) as tools:
             receiver = receiver_of(settings, tools)
             receiver.metrics.watch(lags=lags)
+            receiver.probes.watch(bells)
             async with receiver.listening(Address.of(settings.listen)):
                 await bells.stop.wait()
 

@@ -70,7 +70,11 @@ def _groups() -> tuple[tuple[str, tuple[Callable[..., object], ...], tuple[tuple
     configuration = (config, "The settings of this process.", "show")
     ring = (keys, "Keys that seal credentials in the database.", "new list rotate retire")
     return (
-        ("Run it", (run.run, run.receive, migrate.migrate, check.check, completion.completion), (configuration, ring)),
+        (
+            "Run it",
+            (run.run, run.work, run.receive, migrate.migrate, check.check, completion.completion),
+            (configuration, ring),
+        ),
         ("What is served", (), served),
         ("Try it out", (demo.demo, plan.plan), (simulators,)),
     )

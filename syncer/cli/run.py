@@ -1,4 +1,4 @@
-"""`syncer run`: everything in one process. `syncer receive`: the calls from outside, in a process of their own."""
+"""`syncer run`: everything in one process. `syncer work` and `syncer receive`: its two halves, each in its own."""
 
 from syncer.cli import connect, output
 from syncer.model.errors import OperatorError
@@ -18,6 +18,26 @@ async def run() -> None:
         if chosen.database_url is None:
             output.say("Using the embedded Postgres; set SYNCER_DATABASE_URL to use your own.")
         await app.run(chosen, dsn)
+
+
+async def work() -> None:
+    """Serve projects until it is stopped, and leave the calls from outside to `syncer receive`.
+
+    At SYNCER_LISTEN it answers /live, /ready and /metrics only. Several share the projects.
+
+    Example: syncer work
+    """
+    from syncer import app
+
+    chosen = connect.settings()
+    if chosen.database_url is None:
+        raise OperatorError(
+            "`syncer work` needs SYNCER_DATABASE_URL: in a database of its own it would find nothing to do; "
+            "`syncer run` serves an embedded one.",
+            exit_code=2,
+        )
+    async with connect.address(chosen) as dsn:
+        await app.run(chosen, dsn, takes_calls=False)
 
 
 async def receive() -> None:

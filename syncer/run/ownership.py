@@ -45,18 +45,26 @@ class Ownership:
         self._pace = pace
         self._broken: dict[str, str] = {}
         self._is_idle = False
+        self._fresh_until = float("-inf")
 
     async def beat(self) -> None:
         """One beat: set the clock, renew what is held, take what is free.
 
         Raises StoreError; what is held then runs out by itself.
         """
+        deadline = self._deadline()
         await self._set_clock()
         await self._renew()
         await self._take()
+        self._fresh_until = deadline
         await self._spend()
         await self._tools.calling.settle()
         self._tell_idle()
+
+    @property
+    def is_stale(self) -> bool:
+        """No lease can be held any more, for none was asked for with success since one would have run out."""
+        return asyncio.get_running_loop().time() >= self._fresh_until
 
     async def list_anew(self) -> None:
         """Brings what is held up to date with its rows and with credentials that were mended.

@@ -57,6 +57,7 @@ class Receiver:
         self._registration = Registration(tools.database, sealing, rates)
         self.notifications = Notifications(tools.database)
         self.metrics = Metrics(tools, self.notifications.counts, self._refusals)
+        self.probes = Probes(tools.database)
         self._tools = tools
         self._nobody = Signatures.of_nobody()
         self._listing = asyncio.Lock()
@@ -69,30 +70,31 @@ class Receiver:
     def routes(self) -> list[web.RouteDef]:
         """What it answers."""
         own = web.post(PATH, self._take_changes)
-        probes = Probes(self._tools.database).routes()
-        return [
-            own,
-            *self.notifications.routes(),
-            *self._registration.routes(),
-            *self.metrics.routes(),
-            *probes,
-        ]
+        return [own, *self.notifications.routes(), *self._registration.routes(), *self.inner_routes()]
+
+    def inner_routes(self) -> list[web.RouteDef]:
+        """Of these, what only whoever runs this process asks."""
+        return [*self.metrics.routes(), *self.probes.routes()]
 
     @asynccontextmanager
-    async def listening(self, address: Address | None, limits: Limits | None = None) -> AsyncIterator[Address | None]:
+    async def listening(
+        self, address: Address | None, limits: Limits | None = None, *, takes_calls: bool = True
+    ) -> AsyncIterator[Address | None]:
         """Takes calls for as long as the block lasts; gives where. None takes none.
 
+        takes_calls: not only those of whoever runs this process.
         Raises OperatorError when the address cannot be had.
         """
         if address is None:
             yield None
             return
-        async with listening(self.routes(), address, limits) as bound:
-            log.info("taking calls", where=f"http://{bound}")
+        async with listening(self.routes() if takes_calls else self.inner_routes(), address, limits) as bound:
+            log.info("taking calls" if takes_calls else "answering probes", where=f"http://{bound}")
             try:
                 yield bound
             finally:
-                self._tell_counts()
+                if takes_calls:
+                    self._tell_counts()
 
     def _refusals(self) -> Mapping[str, int]:
         return {
