@@ -87,11 +87,11 @@ async def missing_right_to_migrate(dsn: str) -> str | None:
     """Who may migrate and how to let this role, as a sentence; None when nothing is to be migrated or it may."""
     from syncer.store import overview
     from syncer.store.database import Database
-    from syncer.store.migrate import pending
+    from syncer.store.migrate import before_code, pending
 
     async with Database.opened(dsn, connections=1) as database:
         access = await overview.access(database)
-    if access.may_migrate or not await pending(dsn):
+    if access.may_migrate or not before_code(await pending(dsn)):
         return None
     grant = (
         ""
@@ -105,7 +105,7 @@ async def missing_right_to_migrate(dsn: str) -> str | None:
 
 
 async def _is_ready(dsn: str, *, needs_all: bool) -> None:
-    from syncer.store.migrate import pending
+    from syncer.store.migrate import before_code, pending
     from syncer.store.reach import reach
 
     await reach(dsn)
@@ -113,7 +113,7 @@ async def _is_ready(dsn: str, *, needs_all: bool) -> None:
     lacking = await missing_privileges(dsn) if needs_all else None
     if lacking is not None:
         raise OperatorError(lacking)
-    missing = await pending(dsn)
+    missing = before_code(await pending(dsn))
     if missing:
         raise OperatorError(
             f"The database lacks {counted(len(missing), 'migration')} ({', '.join(missing)}); run `syncer migrate`."

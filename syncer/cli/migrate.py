@@ -20,6 +20,14 @@ async def migrate(
             negative="", show_default=False, help="Only print what is missing as a script for psql; change nothing."
         ),
     ] = False,
+    expand: Annotated[
+        bool,
+        Parameter(
+            negative="",
+            show_default=False,
+            help="Leave out what takes away what the version before needs, while that may still run.",
+        ),
+    ] = False,
     as_json: AsJson = False,
 ) -> int:
     """Bring the database in SYNCER_DATABASE_URL up to date.
@@ -35,8 +43,8 @@ async def migrate(
             "`syncer migrate` needs SYNCER_DATABASE_URL; the embedded Postgres is brought up to date where it is used.",
             exit_code=2,
         )
-    if check and sql:
-        raise OperatorError("Say --check or --sql, not both.", exit_code=2)
+    if check + sql + expand > 1:
+        raise OperatorError("Say one of --check, --sql and --expand.", exit_code=2)
     dsn = url.get_secret_value()
     await reach(dsn)
     if sql:
@@ -44,13 +52,23 @@ async def migrate(
     if check:
         return _tell_missing(await migrations.pending(dsn), as_json=as_json)
     with progress.shown("Looking for what is missing") as bar:
-        applied = await migrations.migrate(dsn, tell=bar.tell)
+        applied = await (migrations.expand if expand else migrations.migrate)(dsn, tell=bar.tell)
+    left = await migrations.pending(dsn)
     if as_json:
-        output.document({"applied": applied})
+        output.document({"applied": applied, "left": left})
         return 0
-    output.lines([*applied, f"{counted(len(applied), 'migration').capitalize()} applied; the database is up to date."])
-    output.advise("syncer check")
+    _tell_applied(applied, left)
     return 0
+
+
+def _tell_applied(applied: list[str], left: list[str]) -> None:
+    done = f"{counted(len(applied), 'migration').capitalize()} applied"
+    if left:
+        later = "`syncer migrate` once no older version runs"
+        output.lines([*applied, f"{done}; {counted(len(left), 'migration')} left for {later}."])
+    else:
+        output.lines([*applied, f"{done}; the database is up to date."])
+    output.advise("syncer check")
 
 
 def _tell_script(script: str, *, as_json: bool) -> int:

@@ -248,12 +248,15 @@ async def _privileges(dsn: str) -> str:
 
 
 async def _migrations(dsn: str) -> str:
-    from syncer.store.migrate import status
+    from syncer.store.migrate import before_code, status
 
     found = await status(dsn)
+    needed = before_code(found.pending)
+    if needed:
+        missing = counted(len(needed), "migration is", "migrations are")
+        raise OperatorError(f"{missing} missing ({', '.join(needed)}); run `syncer migrate`.")
     if found.pending:
-        missing = counted(len(found.pending), "migration is", "migrations are")
-        raise OperatorError(f"{missing} missing ({', '.join(found.pending)}); run `syncer migrate`.")
+        return f"{counted(len(found.pending), 'migration')} left for `syncer migrate` once no older version runs"
     if found.unknown:
         return f"none is missing; a newer syncer has applied {', '.join(found.unknown)}"
     return "none is missing"

@@ -9,7 +9,7 @@ the same files.
 import asyncio
 import re
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from hashlib import sha256
@@ -25,6 +25,8 @@ FOLDER = Path(__file__).parent / "migrations"
 ADVISORY_LOCK = 0x73796E636572
 _POLL_SECONDS = 0.1
 _CONNECT_SECONDS = 10.0
+_WAIT_SECONDS = 300.0
+_LOCK_SECONDS = 2.0
 _NAME = re.compile(r"(\d{4})_(pre|post)_[a-z0-9_]+")
 _UP = "-- migrate:up"
 _UP_ALONE = "-- migrate:up transaction:false"
@@ -138,6 +140,12 @@ async def status(database: str | asyncpg.Connection, *, folder: Path = FOLDER) -
         return await _compare(connection, files)
 
 
+def before_code(missing: Sequence[str]) -> tuple[str, ...]:
+    """Of missing migrations, in order, those that this code cannot do without: all but the last ones that contract."""
+    last = max((place for place, name in enumerate(missing) if _expands(name)), default=-1)
+    return tuple(missing[: last + 1])
+
+
 async def pending(database: str | asyncpg.Connection, *, folder: Path = FOLDER) -> list[str]:
     """Names of the migrations that the database lacks, in order; reads only. Parameters and errors as `status`."""
     return list((await status(database, folder=folder)).pending)
@@ -147,8 +155,8 @@ async def migrate(
     database: str | asyncpg.Connection,
     *,
     folder: Path = FOLDER,
-    wait_seconds: float = 300.0,
-    lock_seconds: float = 2.0,
+    wait_seconds: float = _WAIT_SECONDS,
+    lock_seconds: float = _LOCK_SECONDS,
     tell: Callable[[str], None] = lambda _: None,
 ) -> list[str]:
     """Applies what is missing, and gives the names of what it applied itself, in order.
@@ -163,10 +171,24 @@ async def migrate(
     async with _connected(database) as connection, _alone(connection, wait_seconds):
         await _prepare(connection)
         missing = (await _compare(connection, files)).pending
-        for migration in files:
-            if migration.name in missing:
-                tell(migration.name)
-                await _apply(connection, migration, lock_seconds)
+        for migration in _named(files, missing, tell):
+            await _apply(connection, migration, lock_seconds)
+        return list(missing)
+
+
+async def expand(
+    database: str | asyncpg.Connection, *, folder: Path = FOLDER, tell: Callable[[str], None] = lambda _: None
+) -> list[str]:
+    """As `migrate`, but leaves out what takes away what the version before needs, for that may still run.
+
+    Raises MigrationError also where what takes away stands before what is needed.
+    """
+    files = read(folder)
+    async with _connected(database) as connection, _alone(connection, _WAIT_SECONDS):
+        await _prepare(connection)
+        missing = _beside_older_code(await _compare(connection, files))
+        for migration in _named(files, missing, tell):
+            await _apply(connection, migration, _LOCK_SECONDS)
         return list(missing)
 
 
@@ -183,6 +205,30 @@ async def script(database: str | asyncpg.Connection, *, folder: Path = FOLDER) -
     head = _SCRIPT_HEAD.format(lock=ADVISORY_LOCK, first=missing[0], table=_TABLE.strip())
     steps = [_step(migration) for migration in files if migration.name in missing]
     return "\n".join([head, *steps, _SCRIPT_END.format(lock=ADVISORY_LOCK)])
+
+
+def _named(files: Sequence[Migration], names: Collection[str], tell: Callable[[str], None]) -> Iterator[Migration]:
+    """The files of these names, each told of before it is handed out."""
+    for migration in files:
+        if migration.name in names:
+            tell(migration.name)
+            yield migration
+
+
+def _expands(name: str) -> bool:
+    return name[5:].startswith("pre_")
+
+
+def _beside_older_code(found: Status) -> tuple[str, ...]:
+    """What can be applied while the version before runs. Where none has run yet, nothing is in its way."""
+    needed = before_code(found.pending)
+    contracting = next((name for name in needed if not _expands(name)), None)
+    if contracting is not None and found.applied:
+        raise MigrationError(
+            f"Migration {contracting} takes away what an older version needs, and {needed[-1]} comes after it: upgrade "
+            "by the versions between, one at a time, or end all workers and receivers and run `syncer migrate`."
+        )
+    return needed
 
 
 def _step(migration: Migration) -> str:

@@ -1,12 +1,16 @@
 """A database that cannot be used is told in one sentence, with what to do, and without the password."""
 
+import shutil
 import socket
 from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
 from syncer.model.errors import OperatorError
+from syncer.store import migrate as migrations
 from syncer.store.reach import reach
 from tests.cli.conftest import Rows, Terminal
 
@@ -117,10 +121,31 @@ def test_missing_migrations_are_named_and_applied_on_demand(
     assert terminal("tenant", "list").code == 0
 
 
-def test_migrate_needs_an_address(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_migration_that_takes_away_keeps_nothing_from_starting(
+    terminal: Terminal, empty_database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(migrations.FOLDER, tmp_path, dirs_exist_ok=True)
+    (tmp_path / "9999_post_last.sql").write_text("-- migrate:up\nSELECT 1;\n-- migrate:down\n")
+    _of_folder(monkeypatch, tmp_path)
+    monkeypatch.setenv("SYNCER_DATABASE_URL", empty_database)
+    assert terminal("migrate", "--expand", "--json").document["left"] == ["9999_post_last"]
+    assert "1 migration left for" in terminal("migrate", "--expand").out
+    assert terminal("tenant", "list").code == 0
+    assert "left for `syncer migrate`" in terminal("check", "--database").out
+    assert terminal("migrate", "--json").document == {"applied": ["9999_post_last"], "left": []}
+
+
+def _of_folder(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    """Our migrations are those of this folder."""
+    for name in ("migrate", "expand", "pending", "status"):
+        monkeypatch.setattr(migrations, name, partial(getattr(migrations, name), folder=folder))
+
+
+@pytest.mark.parametrize("command", ["migrate", "work", "receive"])
+def test_what_runs_in_pods_needs_an_address(terminal: Terminal, monkeypatch: pytest.MonkeyPatch, command: str) -> None:
     monkeypatch.delenv("SYNCER_DATABASE_URL")
-    answer = terminal("migrate")
-    assert (answer.code, "needs SYNCER_DATABASE_URL" in answer.err) == (2, True)
+    answer = terminal(command)
+    assert (answer.code, f"`syncer {command}` needs SYNCER_DATABASE_URL" in answer.err) == (2, True)
 
 
 def test_a_wrong_setting_is_named_without_its_value(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -61,7 +61,7 @@ def test_a_script_for_psql_does_what_migrate_does(
         [psql, "--no-psqlrc", "--quiet", empty_database], input=script, text=True, capture_output=True, timeout=_SECONDS
     )
     assert (ran.returncode, ran.stderr) == (0, "")
-    assert terminal("migrate", "--json").document == {"applied": []}
+    assert terminal("migrate", "--json").document == {"applied": [], "left": []}
     assert terminal("migrate", "--sql").out == ""
     again = subprocess.run(
         [psql, "--no-psqlrc", "--quiet", empty_database], input=script, text=True, capture_output=True, timeout=_SECONDS

@@ -75,6 +75,30 @@ async def test_what_is_missing_is_what_was_added_since(empty_database: str, fold
     assert await migrate.pending(empty_database, folder=folder) == ["0003_pre_three"]
 
 
+async def test_what_takes_away_waits_until_it_is_asked_for(empty_database: str, folder: Path) -> None:
+    assert await migrate.expand(empty_database, folder=folder) == [ONE]
+    assert await migrate.pending(empty_database, folder=folder) == [TWO]
+    assert migrate.before_code([TWO]) == ()
+    assert await migrate.migrate(empty_database, folder=folder) == [TWO]
+
+
+async def test_where_nothing_has_run_yet_all_but_the_last_that_takes_away_is_applied(
+    empty_database: str, folder: Path
+) -> None:
+    write(folder, "0003_pre_three", "SELECT 1;")
+    write(folder, "0004_post_four", "SELECT 1;")
+    assert await migrate.expand(empty_database, folder=folder) == [ONE, TWO, "0003_pre_three"]
+
+
+async def test_nothing_is_taken_away_below_an_older_version(empty_database: str, folder: Path) -> None:
+    await migrate.expand(empty_database, folder=folder)
+    write(folder, "0003_pre_three", "SELECT 1;")
+    assert migrate.before_code([TWO, "0003_pre_three"]) == (TWO, "0003_pre_three")
+    with pytest.raises(MigrationError, match=f"{TWO} takes away what an older version needs"):
+        await migrate.expand(empty_database, folder=folder)
+    assert await migrate.pending(empty_database, folder=folder) == [TWO, "0003_pre_three"]
+
+
 async def test_an_open_connection_serves_as_well_as_an_address(empty_database: str, folder: Path) -> None:
     async with connected(empty_database) as connection:
         assert await migrate.migrate(connection, folder=folder) == [ONE, TWO]
