@@ -68,6 +68,8 @@ lock: $(VENV)/ready
 		pyproject.toml -o requirements/run.txt $(LOCK_ARGUMENTS)
 	$(BIN)/uv pip compile -q --universal --generate-hashes --no-header --python-version 3.11 --extra demo --group dev \
 		-c requirements/run.txt pyproject.toml -o requirements/dev.txt $(LOCK_ARGUMENTS)
+	echo "hatchling" | $(BIN)/uv pip compile -q --universal --generate-hashes --no-header --no-annotate \
+		--python-version 3.11 -c requirements/dev.txt - -o requirements/build.txt
 
 $(VENV)/ready: requirements/uv.txt requirements/dev.txt pyproject.toml
 	@test -n "$(PYTHON)" || { echo "syncer needs Python 3.11 or newer with its venv and ensurepip modules; none was found on PATH." >&2; exit 1; }

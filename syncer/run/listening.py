@@ -17,6 +17,8 @@ from syncer.model.errors import OperatorError, StoreError
 
 log = structlog.get_logger()
 _AGAIN_SECONDS = "2"
+# What is being answered may take so long to end when the others are shut out.
+CLOSING_SECONDS = 1.0
 _NO_REQUEST = (
     "It is no HTTP request, or one of its lines and headers is longer, or there are more of them, than is taken."
 )
@@ -90,7 +92,7 @@ async def listening(
     gate = _Gate(chosen)
     application = web.Application(middlewares=[gate.pass_through], client_max_size=chosen.body_bytes)
     application.add_routes(routes)
-    runner = web.AppRunner(application, shutdown_timeout=1.0)
+    runner = web.AppRunner(application, shutdown_timeout=CLOSING_SECONDS)
     await runner.setup()
     try:
         server = await _bound(_Door(runner, gate, chosen), address)

@@ -42,6 +42,7 @@ _TOKENS_ROUND_SECONDS = 6 * 3600.0
 _SOON = timedelta(seconds=1)
 _HEARING_SECONDS = 2.0
 _MARKS_SECONDS = 1.0
+HAND_BACK_SECONDS = 5.0
 
 
 class Supervisor:
@@ -113,7 +114,7 @@ class Supervisor:
 
     async def _hand_back(self) -> None:
         try:
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(HAND_BACK_SECONDS):
                 await self.ownership.release()
         except (StoreError, TimeoutError):
             log.warning("leases not given back")
