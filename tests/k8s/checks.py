@@ -4,6 +4,7 @@ import inspect
 import json
 import re
 from collections.abc import Callable, Iterator
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from itertools import chain
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -277,3 +278,52 @@ def wrong_autoscaling(documents: list[Document]) -> Iterator[str]:
         for document in of_kind(documents, "Deployment"):
             if document["metadata"]["name"] == target and "replicas" in document["spec"]:
                 yield f"{named(document)}: says how many there are, and so does its autoscaler"
+
+
+def wrong_network(documents: list[Document]) -> Iterator[str]:
+    """Every pod reaches Postgres; a worker the internet and no private range; only receivers are let in to."""
+    (cluster,) = of_kind(documents, "Cluster")
+    postgres = {"podSelector": {"matchLabels": {"cnpg.io/cluster": cluster["metadata"]["name"]}}}
+    for one in containers(documents):
+        policies = [policy["spec"] for policy in of_kind(documents, "NetworkPolicy") if _selects(policy, one)]
+        if {kind for policy in policies for kind in policy["policyTypes"]} != {"Ingress", "Egress"}:
+            yield f"{one.where}: nothing is refused to it"
+        leads_to = [peer for policy in policies for rule in policy.get("egress", ()) for peer in rule["to"]]
+        comes_from = [peer for policy in policies for rule in policy.get("ingress", ()) for peer in rule["from"]]
+        if postgres not in leads_to:
+            yield f"{one.where}: does not reach {cluster['metadata']['name']}"
+        if ("ipBlock" in {key for peer in leads_to for key in peer}) != (one.own["args"] == ["work"]):
+            yield f"{one.where}: asks the internet, or may not though it has to"
+        if any(peer != _PROMETHEUS for peer in comes_from) != _is_served(one, documents):
+            yield f"{one.where}: is let in to, or is not though a Service leads to it"
+        open_to = [ip_network(peer["ipBlock"]["cidr"]) for peer in leads_to if "ipBlock" in peer]
+        closed = [ip_network(left) for peer in leads_to for left in peer.get("ipBlock", {}).get("except", ())]
+        for inside in map(ip_network, _PRIVATE):
+            if any(_holds(net, inside) for net in open_to) and not any(_holds(net, inside) for net in closed):
+                yield f"{one.where}: {inside} is open"
+
+
+_PROMETHEUS = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}
+_PRIVATE = ("10.1.0.0/16", "100.64.0.1", "127.0.0.1", "169.254.169.254", "172.31.0.0/16", "192.168.1.1", "fd00::1")
+
+
+def _holds(net: IPv4Network | IPv6Network, inside: IPv4Network | IPv6Network) -> bool:
+    same = net.version == inside.version
+    return same and net.network_address <= inside.network_address and inside.broadcast_address <= net.broadcast_address  # type: ignore[operator]
+
+
+def _selects(policy: Document, one: Container) -> bool:
+    return bool(policy["spec"]["podSelector"]["matchLabels"].items() <= one.labels.items())
+
+
+def all_at_once(documents: list[Document]) -> Iterator[str]:
+    """No drained node and no lost zone takes all pods of a kind."""
+    budgets = {json.dumps(budget["spec"]["selector"]) for budget in of_kind(documents, "PodDisruptionBudget")}
+    for document in of_kind(documents, "Deployment"):
+        spread = document["spec"]["template"]["spec"]["topologySpreadConstraints"]
+        own = document["spec"]["selector"]
+        if json.dumps(own) not in budgets:
+            yield f"{named(document)}: has no disruption budget"
+        for key in ("topology.kubernetes.io/zone", "kubernetes.io/hostname"):
+            if not any(one["topologyKey"] == key and one["labelSelector"] == own for one in spread):
+                yield f"{named(document)}: is not spread by {key}"

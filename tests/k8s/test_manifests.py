@@ -142,6 +142,21 @@ BREACHES: Mapping[Check, tuple[Breach, ...]] = {
         put(CLUSTER, "spec/postgresql/parameters/max_connections", "50"),
         put("HorizontalPodAutoscaler/syncer-worker", "spec/maxReplicas", 30),
     ),
+    checks.wrong_network: (
+        without("NetworkPolicy/syncer"),
+        without("NetworkPolicy/syncer-worker"),
+        without("NetworkPolicy/syncer-receiver"),
+        put("NetworkPolicy/syncer", "spec/policyTypes", ["Ingress"]),
+        put("NetworkPolicy/syncer", "spec/egress/1/to/0/podSelector/matchLabels/cnpg.io~cluster", "other"),
+        put("NetworkPolicy/syncer-worker", "spec/podSelector/matchLabels/app.kubernetes.io~component", "receiver"),
+        put("NetworkPolicy/syncer-worker", "spec/egress/0/to/0/ipBlock/except/3", None),
+        put("NetworkPolicy/syncer-worker", "spec/egress/0/to/1/ipBlock/except", []),
+    ),
+    checks.all_at_once: (
+        without("PodDisruptionBudget/syncer-worker"),
+        put(RECEIVER, f"{POD}/topologySpreadConstraints/0", None),
+        put(WORKER, f"{POD}/topologySpreadConstraints/1/labelSelector/matchLabels/app.kubernetes.io~name", "sync"),
+    ),
     checks.wrong_autoscaling: (
         put("HorizontalPodAutoscaler/syncer-worker", "spec/metrics/0/pods/metric/name", "syncer_busy"),
         put(WORKER, "spec/replicas", 2),
