@@ -4,6 +4,7 @@ import asyncio
 import json
 import signal
 import socket
+import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -20,9 +21,9 @@ from syncer.run.receiver import PATH, Receiver
 from tests.cli.process import started
 from tests.run.worker import SECONDS, until, variables
 from tests.sync.stage import Acted
-from tests.test_pages import free_ports
 
 ANYWHERE = Address("127.0.0.1", 0)
+LISTENING = {"SYNCER_LISTEN": str(ANYWHERE)}
 
 
 async def asked(url: str) -> tuple[int, dict[str, Any]]:
@@ -62,17 +63,20 @@ async def test_whoever_drains_is_not_ready_and_still_lives(stage: Acted) -> None
         assert (await asked(f"{url}{LIVE}"))[0] == 200
 
 
-async def test_a_worker_is_ready_once_it_can_hold_a_lease_and_until_it_cannot(stage: Acted) -> None:
-    ownership = Ownership(stage.tools, Pace(lease_seconds=2, cycle_seconds=60, beat_seconds=0.2))
+async def test_a_worker_is_ready_once_it_can_hold_a_lease(stage: Acted) -> None:
+    ownership = Ownership(stage.tools, Pace(lease_seconds=60, cycle_seconds=60, beat_seconds=5))
     async with probed(stage, Bells(), ownership) as url:
         assert "can hold none" in await said(url)
         await ownership.beat()
         assert await said(url) == ""
-        # It beats no more, as one that hangs or was frozen.
+
+
+async def test_a_worker_that_beats_no_more_is_not_ready_and_still_lives(stage: Acted) -> None:
+    ownership = Ownership(stage.tools, Pace(lease_seconds=0.1, cycle_seconds=60, beat_seconds=5))
+    async with probed(stage, Bells(), ownership) as url:
+        await ownership.beat()
         await until(answers(url, "can hold none"))
         assert (await asked(f"{url}{LIVE}"))[0] == 200
-        await ownership.beat()
-        assert await said(url) == ""
 
 
 async def test_a_lost_database_is_told(stage: Acted) -> None:
@@ -83,10 +87,9 @@ async def test_a_lost_database_is_told(stage: Acted) -> None:
 
 
 async def test_a_worker_answers_probes_and_takes_no_calls(stage: Acted) -> None:
-    (port,) = free_ports(1)
-    url = f"http://127.0.0.1:{port}"
-    with started("work", **variables(stage) | {"SYNCER_LISTEN": f"127.0.0.1:{port}"}) as process:
-        await until(is_up(url))
+    with started("work", **variables(stage) | LISTENING) as process:
+        url = await where(process)
+        await until(answers(url, ""))
         async with (
             aiohttp.ClientSession() as session,
             session.post(f"{url}{PATH}", json={}) as told,
@@ -97,22 +100,20 @@ async def test_a_worker_answers_probes_and_takes_no_calls(stage: Acted) -> None:
         assert await asyncio.to_thread(process.wait, SECONDS) == 0
 
 
-def is_up(url: str) -> Callable[[], Awaitable[bool]]:
-    async def holds() -> bool:
-        try:
-            return await said(url) == ""
-        except aiohttp.ClientConnectionError:
-            return False
-
-    return holds
+async def where(process: subprocess.Popen[str]) -> str:
+    """The URL at which a worker answers probes, as it says itself."""
+    assert process.stderr is not None
+    while line := await asyncio.to_thread(process.stderr.readline):
+        if "answering probes" in line:
+            return str(json.loads(line)["where"])
+    raise AssertionError("It has ended.")
 
 
 async def test_a_worker_whose_leases_run_out_while_postgres_answers_says_so(stage: Acted) -> None:
-    (port,) = free_ports(1)
-    url = f"http://127.0.0.1:{port}"
-    settings = variables(stage) | {"SYNCER_LISTEN": f"127.0.0.1:{port}", "SYNCER_LEASE_SECONDS": "2"}
-    with started("work", **settings):
-        await until(is_up(url))
+    settings = variables(stage) | LISTENING | {"SYNCER_LEASE_SECONDS": "2"}
+    with started("work", **settings) as process:
+        url = await where(process)
+        await until(answers(url, ""))
         connection = await asyncpg.connect(stage.dsn)
         async with connection.transaction():
             await connection.execute("LOCK TABLE syncer.lease")
@@ -122,13 +123,12 @@ async def test_a_worker_whose_leases_run_out_while_postgres_answers_says_so(stag
 
 
 async def test_a_worker_in_the_midst_of_draining_says_so(stage: Acted) -> None:
-    (port,) = free_ports(1)
-    url = f"http://127.0.0.1:{port}"
     with socket.create_server(("127.0.0.1", 0)) as silent:
         silent.setblocking(False)
         google = f"http://127.0.0.1:{silent.getsockname()[1]}/"
-        settings = variables(stage) | {"SYNCER_LISTEN": f"127.0.0.1:{port}", "SYNCER_GOOGLE_API_ROOT": google}
+        settings = variables(stage) | LISTENING | {"SYNCER_GOOGLE_API_ROOT": google}
         with started("work", **settings) as process:
+            url = await where(process)
             async with asyncio.timeout(SECONDS):
                 # A look is under way, and gets no answer.
                 connection, _ = await asyncio.get_running_loop().sock_accept(silent)
