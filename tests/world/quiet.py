@@ -116,7 +116,8 @@ async def _round(stage: Stage, deadline: float, *, reads_back: bool) -> None:
         (pending,) = await stage.fetch(_PENDING, since, reads_back)
         asked_at = time.monotonic()
         is_due = pending["is_due"] and not _waits_for_turns(stage, pending["what"])
-        if pending["what"] is None and is_done:
+        if pending["what"] is None and is_done and not stage.worker.is_pushing:
+            # Not one that began while rows were asked for, and may not have come to an event yet.
             return
         if pending["what"] is None:
             # All is read back; on a slow machine it would be time to begin anew before the last one is dealt with.
